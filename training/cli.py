@@ -1,0 +1,53 @@
+"""How every script starts and how it fails: one clear line instead of a traceback."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # before TensorFlow is imported: its start-up
+                                                    # banner would hide our own first lines.
+
+
+def with_underscores(argv):
+    """`--batch-gpu=4` -> `--batch_gpu=4`: flags may be written with dashes; values stay as they are.
+
+    Only words of two and more letters before the first `=` are touched; what follows a lone `--`
+    is left alone, and so are negative numbers.
+    """
+    result, flags_over = [], False
+    for arg in argv:
+        flags_over = flags_over or arg == '--'
+        if not flags_over and re.match(r'--?[A-Za-z][A-Za-z0-9]*-', arg):
+            name, equals, value = arg.partition('=')
+            dashes = len(name) - len(name.lstrip('-'))
+            arg = name[:dashes] + name[dashes:].replace('-', '_') + equals + value
+        result.append(arg)
+    return result
+
+
+def run(main, flags_parser=None):
+    """Runs `main(args)` under absl; a ValueError or OSError becomes one line and exit code 1.
+
+    Args:
+        main: callable that takes what is left of the command line (list of str) or, with
+            `flags_parser`, what that returned.
+        flags_parser: None for absl flags, else a callable argv -> parsed arguments (argparse).
+    """
+    from absl import app
+
+    def guarded(args):
+        script = os.path.basename(sys.argv[0])
+        try:
+            return main(args)
+        except (ValueError, OSError) as error:
+            if os.environ.get('STYLEGAN_TRACEBACK'):
+                raise
+            print(f'{script}: error: {error}', file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print(f'{script}: interrupted', file=sys.stderr)
+            return 130
+
+    app.run(guarded, argv=with_underscores(sys.argv), flags_parser=flags_parser)
