@@ -1,0 +1,254 @@
+"""Every option of networks, losses, schedule and run, as frozen dataclasses that check themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Optional, Tuple, Union
+
+NONLINEARITIES = ('lrelu', 'relu')
+MAX_RESOLUTION = 8192  # a 4-digit log2 guard against nonsense in files, not a limit of the method
+
+
+def _require(condition, field_name, rule, value):
+    if not condition:
+        raise ValueError(f'{field_name} must be {rule}; received {value!r}.')
+
+
+def is_power_of_two(value):
+    """True for 1, 2, 4, 8, ..."""
+    return isinstance(value, int) and value > 0 and value & (value - 1) == 0
+
+
+def _check_image_fields(config):
+    _require(is_power_of_two(config.resolution) and 4 <= config.resolution <= MAX_RESOLUTION,
+             'resolution', 'a power of two from 4 up', config.resolution)
+    for name, least in (('num_channels', 1), ('label_size', 0), ('fmap_base', 1), ('fmap_max', 1)):
+        _require(isinstance(getattr(config, name), int) and getattr(config, name) >= least,
+                 name, f'an integer of at least {least}', getattr(config, name))
+    _require(config.fused_scale in (True, False, 'auto'), 'fused_scale', "True, False or 'auto'",
+             config.fused_scale)
+
+
+def _freeze_blur_filter(config):
+    """JSON has lists where the dataclass has a tuple; [1] and () mean the same as None: no blur."""
+    taps = config.blur_filter
+    if taps is not None:
+        taps = tuple(float(tap) for tap in taps)
+        _require(len(taps) % 2 == 1, 'blur_filter', 'None or an odd number of taps', taps)
+    object.__setattr__(config, 'blur_filter', taps if taps and len(taps) > 1 else None)
+
+
+class _Features:
+    """Feature maps at each stage, for a config with fmap_base, fmap_decay and fmap_max."""
+
+    def nf(self, stage):
+        """Number of feature maps at `stage` (log2 of the resolution, minus 1)."""
+        return min(int(self.fmap_base / 2.0 ** (stage * self.fmap_decay)), self.fmap_max)
+
+    @property
+    def resolution_log2(self):
+        """R: log2 of the full resolution."""
+        return self.resolution.bit_length() - 1
+
+
+@dataclass(frozen=True)
+class GeneratorConfig(_Features):
+    """The style-based generator (Karras et al. 2018, section 2; rows of Tables 1, 2 and 4)."""
+    resolution: int = 1024             # pixels, power of two
+    num_channels: int = 3              # 1 = grayscale, 3 = RGB
+    label_size: int = 0                # components of a label; 0 = unconditional
+    latent_size: int = 512             # components of z
+    dlatent_size: int = 512            # components of w
+    mapping_layers: int = 8            # 0 = w is the (normalized) z
+    mapping_fmaps: int = 512           # width of the hidden mapping layers
+    mapping_lrmul: float = 0.01        # learning rate multiplier of the mapping network
+    mapping_nonlinearity: str = 'lrelu'
+    normalize_latents: bool = True     # pixel norm of z (and of the embedded label beside it)
+    fmap_base: int = 8192              # feature maps: min(fmap_base / 2^(stage * decay), fmap_max)
+    fmap_decay: float = 1.0
+    fmap_max: int = 512
+    use_styles: bool = True            # False: w enters at the 4x4 layer only
+    const_input_layer: bool = True     # False: 4x4 comes from w through a dense layer
+    use_noise: bool = True
+    use_wscale: bool = True            # equalized learning rate
+    use_pixel_norm: bool = False
+    use_instance_norm: bool = True
+    nonlinearity: str = 'lrelu'
+    fused_scale: Union[bool, str] = 'auto'  # up-convolution's form; 'auto' = from 128 pixels up
+    blur_filter: Optional[Tuple[float, ...]] = (1, 2, 1)  # after up-convolutions; None = no blur
+    style_mixing_prob: Optional[float] = 0.9     # per minibatch; None = never
+    dlatent_avg_beta: Optional[float] = 0.995    # decay of w's moving average; None = not tracked
+    truncation_psi: Optional[float] = 0.7        # 1 or None = no truncation
+    truncation_cutoff: Optional[int] = 8         # layers truncated, from the first; None = all
+
+    def __post_init__(self):
+        _check_image_fields(self)
+        _freeze_blur_filter(self)
+        for name in ('nonlinearity', 'mapping_nonlinearity'):
+            _require(getattr(self, name) in NONLINEARITIES, name, f'one of {NONLINEARITIES}',
+                     getattr(self, name))
+        for name, least in (('latent_size', 1), ('dlatent_size', 1), ('mapping_fmaps', 1),
+                            ('mapping_layers', 0)):
+            _require(getattr(self, name) >= least, name, f'at least {least}', getattr(self, name))
+        if self.mapping_layers == 0:
+            _require(self.mapping_input_size == self.dlatent_size, 'dlatent_size',
+                     f'{self.mapping_input_size} (latent_size, twice that with labels) where '
+                     'mapping_layers is 0', self.dlatent_size)
+        prob = self.style_mixing_prob
+        _require(prob is None or 0 <= prob <= 1, 'style_mixing_prob', 'None or 0..1', prob)
+
+    @property
+    def num_layers(self):
+        """L: style layers, two at each resolution."""
+        return 2 * self.resolution_log2 - 2
+
+    @property
+    def num_styles(self):
+        """Rows of w that the synthesis network takes: L, or 1 without styles."""
+        return self.num_layers if self.use_styles else 1
+
+    @property
+    def mapping_input_size(self):
+        """Components that enter the mapping network: z, and the embedded label beside it."""
+        return self.latent_size * (2 if self.label_size else 1)
+
+
+@dataclass(frozen=True)
+class DiscriminatorConfig(_Features):
+    """StyleGAN's discriminator: ProGAN's, with blurred downscaling."""
+    resolution: int = 1024
+    num_channels: int = 3
+    label_size: int = 0                # 0 = one score; N = the score of the image's own class
+    fmap_base: int = 8192
+    fmap_decay: float = 1.0
+    fmap_max: int = 512
+    nonlinearity: str = 'lrelu'
+    use_wscale: bool = True
+    mbstd_group_size: int = 4          # images of a minibatch compared with each other; 0 = off
+    mbstd_num_features: int = 1
+    fused_scale: Union[bool, str] = 'auto'
+    blur_filter: Optional[Tuple[float, ...]] = (1, 2, 1)  # before down-convolutions
+
+    def __post_init__(self):
+        _check_image_fields(self)
+        _freeze_blur_filter(self)
+        _require(self.nonlinearity in NONLINEARITIES, 'nonlinearity', f'one of {NONLINEARITIES}',
+                 self.nonlinearity)
+        _require(self.mbstd_group_size >= 0, 'mbstd_group_size', 'at least 0',
+                 self.mbstd_group_size)
+        _require(self.mbstd_num_features >= 1 and self.nf(1) % self.mbstd_num_features == 0,
+                 'mbstd_num_features', f'a divisor of {self.nf(1)}, the 4x4 feature maps',
+                 self.mbstd_num_features)
+
+
+@dataclass(frozen=True)
+class ProganGeneratorConfig(_Features):
+    """Progressive GAN's generator (Karras et al. 2017, Table 2)."""
+    resolution: int = 1024
+    num_channels: int = 3
+    label_size: int = 0                # labels are concatenated to z
+    latent_size: int = 512
+    normalize_latents: bool = True
+    fmap_base: int = 8192
+    fmap_decay: float = 1.0
+    fmap_max: int = 512
+    use_wscale: bool = True
+    use_pixelnorm: bool = True
+    pixelnorm_epsilon: float = 1e-8
+    use_leakyrelu: bool = True         # False: ReLU
+    fused_scale: Union[bool, str] = True  # True = at all sizes; names the variables Conv0_up / Conv0
+
+    def __post_init__(self):
+        _check_image_fields(self)
+        _require(self.latent_size >= 1, 'latent_size', 'at least 1', self.latent_size)
+
+
+@dataclass(frozen=True)
+class ProganDiscriminatorConfig(_Features):
+    """Progressive GAN's discriminator: no blur, one score whatever the labels."""
+    resolution: int = 1024
+    num_channels: int = 3
+    label_size: int = 0                # labels are accepted and not looked at
+    fmap_base: int = 8192
+    fmap_decay: float = 1.0
+    fmap_max: int = 512
+    use_wscale: bool = True
+    mbstd_group_size: int = 4
+    fused_scale: Union[bool, str] = True
+
+    def __post_init__(self):
+        _check_image_fields(self)
+        _require(self.mbstd_group_size >= 0, 'mbstd_group_size', 'at least 0',
+                 self.mbstd_group_size)
+
+
+NETWORK_CONFIGS = {'stylegan': (GeneratorConfig, DiscriminatorConfig),
+                   'progan': (ProganGeneratorConfig, ProganDiscriminatorConfig)}
+
+
+G_LOSSES = ('G_logistic_nonsaturating', 'G_logistic_saturating', 'G_wgan')
+D_LOSSES = ('D_logistic_simplegp', 'D_logistic', 'D_wgan', 'D_wgan_gp', 'D_hinge', 'D_hinge_gp')
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Which losses, and the weights of their penalties (spec section 5)."""
+    G_loss: str = 'G_logistic_nonsaturating'
+    D_loss: str = 'D_logistic_simplegp'
+    r1_gamma: float = 10.0             # D_logistic_simplegp: weight of the penalty on reals, times 2
+    r2_gamma: float = 0.0              # the same on fakes
+    wgan_lambda: float = 10.0          # *_gp: weight of (||gradient|| - target)^2
+    wgan_epsilon: float = 0.001        # D_wgan, D_wgan_gp: weight of the drift term D(x)^2
+    wgan_target: float = 1.0           # *_gp: the gradient norm aimed at
+
+    def __post_init__(self):
+        _require(self.G_loss in G_LOSSES, 'G_loss', f'one of {G_LOSSES}', self.G_loss)
+        _require(self.D_loss in D_LOSSES, 'D_loss', f'one of {D_LOSSES}', self.D_loss)
+        for name in ('r1_gamma', 'r2_gamma', 'wgan_lambda', 'wgan_epsilon'):
+            _require(getattr(self, name) >= 0, name, 'at least 0', getattr(self, name))
+
+
+Pairs = Tuple[Tuple[int, float], ...]  # ((resolution, value), ...)
+
+
+def _freeze_pairs(config, name):
+    """Accepts {resolution: value} and JSON's lists; keeps ((resolution, value), ...), sorted."""
+    value = getattr(config, name)
+    items = value.items() if isinstance(value, dict) else value
+    pairs = tuple(sorted((int(resolution), number) for resolution, number in items))
+    for resolution, number in pairs:
+        _require(is_power_of_two(resolution), f'{name}: resolution', 'a power of two', resolution)
+        _require(number > 0, f'{name}: value at {resolution}', 'above 0', number)
+    object.__setattr__(config, name, pairs)
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """How lod, minibatch and learning rates follow from the number of images shown (spec 6)."""
+    lod_initial_resolution: int = 4    # pixels, the resolution that training begins at
+    lod_training_kimg: float = 600     # thousands of images at one resolution before the next fades in
+    lod_transition_kimg: float = 600   # thousands of images that a fade takes; 0 = abrupt
+    minibatch_base: int = 16           # images, where minibatch_dict has no entry
+    minibatch_dict: Pairs = ()         # ((resolution, images), ...)
+    max_minibatch_per_gpu: Pairs = ()  # ((resolution, images), ...)
+    G_lrate_base: float = 0.001
+    G_lrate_dict: Pairs = ()           # ((resolution, learning rate), ...)
+    D_lrate_base: float = 0.001
+    D_lrate_dict: Pairs = ()
+    lrate_rampup_kimg: float = 0       # learning rates rise from 0 over this many thousand images
+    tick_kimg_base: float = 160        # thousands of images between two progress lines
+    tick_kimg_dict: Pairs = ((4, 160), (8, 140), (16, 120), (32, 100), (64, 80), (128, 60),
+                             (256, 40), (512, 30), (1024, 20))
+
+    def __post_init__(self):
+        for name in ('minibatch_dict', 'max_minibatch_per_gpu', 'G_lrate_dict', 'D_lrate_dict',
+                     'tick_kimg_dict'):
+            _freeze_pairs(self, name)
+        _require(is_power_of_two(self.lod_initial_resolution) and self.lod_initial_resolution >= 4,
+                 'lod_initial_resolution', 'a power of two from 4 up', self.lod_initial_resolution)
+        _require(self.minibatch_base >= 1, 'minibatch_base', 'at least 1', self.minibatch_base)
+        for name in ('lod_training_kimg', 'lod_transition_kimg', 'lrate_rampup_kimg'):
+            _require(getattr(self, name) >= 0, name, 'at least 0', getattr(self, name))
+        for name in ('G_lrate_base', 'D_lrate_base', 'tick_kimg_base'):
+            _require(getattr(self, name) > 0, name, 'above 0', getattr(self, name))
