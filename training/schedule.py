@@ -1,0 +1,64 @@
+"""From the number of images shown to lod, resolution, minibatch and learning rates. Pure Python."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from training.config import ScheduleConfig
+
+
+class Schedule(NamedTuple):
+    """What holds at one moment of training."""
+    lod: float         # level of detail: 0 = full resolution; the fraction is what is blended in
+    resolution: int    # pixels: 2^(R - floor(lod))
+    minibatch: int     # images over all replicas
+    G_lrate: float
+    D_lrate: float
+    tick_kimg: float   # thousands of images between two progress lines
+
+
+def training_schedule(nimg: int, resolution: int, num_replicas: int,
+                      config: ScheduleConfig) -> Schedule:
+    """The schedule after `nimg` images (spec section 6; Karras et al. 2017, section 2).
+
+    Args:
+        nimg: images shown so far, at least 0.
+        resolution: full resolution of the data set, pixels.
+        num_replicas: devices that share the minibatch.
+    """
+    kimg = nimg / 1000.0
+    lod = _lod(kimg, resolution, config)
+    current = 2 ** (int(math.log2(resolution)) - int(math.floor(lod)))
+    rampup = min(kimg / config.lrate_rampup_kimg, 1.0) if config.lrate_rampup_kimg > 0 else 1.0
+    return Schedule(
+        lod=lod, resolution=current,
+        minibatch=_minibatch(current, num_replicas, config),
+        G_lrate=dict(config.G_lrate_dict).get(current, config.G_lrate_base) * rampup,
+        D_lrate=dict(config.D_lrate_dict).get(current, config.D_lrate_base) * rampup,
+        tick_kimg=dict(config.tick_kimg_dict).get(current, config.tick_kimg_base))
+
+
+def full_resolution_kimg(resolution: int, config: ScheduleConfig) -> float:
+    """The first kimg that is wholly at full resolution: no fade left."""
+    phases = int(math.log2(resolution)) - int(math.log2(config.lod_initial_resolution))
+    return max(phases, 0) * (config.lod_training_kimg + config.lod_transition_kimg)
+
+
+def _lod(kimg, resolution, config):
+    phase_kimg = config.lod_training_kimg + config.lod_transition_kimg
+    phase_index = int(math.floor(kimg / phase_kimg)) if phase_kimg > 0 else 0
+    kimg_in_phase = kimg - phase_index * phase_kimg
+    lod = math.log2(resolution) - math.floor(math.log2(config.lod_initial_resolution)) - phase_index
+    if config.lod_transition_kimg > 0:
+        lod -= max(kimg_in_phase - config.lod_training_kimg, 0.0) / config.lod_transition_kimg
+    return max(lod, 0.0)
+
+
+def _minibatch(current, num_replicas, config):
+    minibatch = dict(config.minibatch_dict).get(current, config.minibatch_base)
+    minibatch -= minibatch % num_replicas
+    per_replica = dict(config.max_minibatch_per_gpu).get(current)
+    if per_replica is not None:
+        minibatch = min(minibatch, per_replica * num_replicas)
+    return minibatch
