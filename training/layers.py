@@ -1,0 +1,231 @@
+"""The layers of StyleGAN and ProGAN, NHWC: each holds its variables under the reference's names.
+
+Variables keep the reference's own layouts (kernels [kh, kw, in, out], dense [in, out]), so network
+files and recorded weights fit without transposing. Activations may be of a lower precision than
+the variables: weights are cast to the type of what they meet; statistics are taken in float32.
+Sources: Karras et al. 2018 (StyleGAN), section 2 and appendix C; Karras et al. 2017 (ProGAN),
+section 4 and appendix A.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import tensorflow as tf
+
+with warnings.catch_warnings():
+    # Its end-of-life notice; the version is pinned with that in mind (docs in requirements.txt).
+    warnings.filterwarnings('ignore', message=r'\s*TensorFlow Addons \(TFA\) has ended development')
+    import tensorflow_addons as tfa
+
+ACTIVATION_GAIN = np.sqrt(2)  # He et al. 2015; the reference uses it for ReLU and leaky ReLU alike
+
+
+class NamedLayer(tf.keras.layers.Layer):
+    """A layer built on construction, whose variables are known as `scope/name` of the reference."""
+
+    def __init__(self, scope):
+        super().__init__()
+        self.scope = scope
+        self.variable_names = ()
+        self.built = True
+
+    def add(self, name, shape, initializer, trainable=True):
+        """Creates the variable `scope/name`; returns it."""
+        full_name = f'{self.scope}/{name}' if self.scope else name
+        variable = self.add_weight(name=full_name, shape=shape, dtype=tf.float32,
+                                   initializer=initializer, trainable=trainable)
+        self.variable_names += (full_name,)
+        setattr(self, name.replace('/', '_'), variable)
+        return variable
+
+
+def named_variables(network):
+    """{reference name: tf.Variable} of all layers inside `network`, non-trainable ones included."""
+    layers = [module for module in (network, *network.submodules) if isinstance(module, NamedLayer)]
+    return {name: getattr(layer, name[len(layer.scope):].lstrip('/').replace('/', '_'))
+            for layer in layers for name in layer.variable_names}
+
+
+def leaky_relu(x):
+    """max(x, 0.2 x)."""
+    return tf.nn.leaky_relu(x, alpha=0.2)
+
+
+NONLINEARITIES = {'lrelu': leaky_relu, 'relu': tf.nn.relu}
+
+
+def upscale2d(x, factor=2):
+    """Nearest-neighbour upscaling: [N, H, W, C] -> [N, H * factor, W * factor, C]."""
+    return x if factor == 1 else tf.repeat(tf.repeat(x, factor, axis=1), factor, axis=2)
+
+
+def downscale2d(x, factor=2):
+    """Mean of factor x factor blocks: [N, H, W, C] -> [N, H / factor, W / factor, C]."""
+    return x if factor == 1 else tf.nn.avg_pool2d(x, factor, factor, 'VALID')
+
+
+def blur2d(x, taps):
+    """Depthwise [taps] x [taps] filter, normalized to sum 1, zero padding, SAME; None: identity."""
+    if taps is None:
+        return x
+    kernel = np.outer(taps, taps).astype(np.float32)
+    kernel = np.tile((kernel / kernel.sum())[:, :, np.newaxis, np.newaxis], [1, 1, x.shape[-1], 1])
+    return tf.nn.depthwise_conv2d(x, tf.constant(kernel, x.dtype), [1, 1, 1, 1], 'SAME')
+
+
+def lerp(a, b, t):
+    """a + (b - a) * t: exactly a at t = 0."""
+    return a + (b - a) * t
+
+
+def pixel_norm(x, epsilon=1e-8):
+    """x * rsqrt(mean over channels of x^2 + epsilon), in float32 (ProGAN, section 4.2)."""
+    y = tf.cast(x, tf.float32)
+    y *= tf.math.rsqrt(tf.reduce_mean(tf.square(y), axis=-1, keepdims=True) + epsilon)
+    return tf.cast(y, x.dtype)
+
+
+class Bias(NamedLayer):
+    """Adds a learned number to each channel: [..., C] -> [..., C]."""
+
+    def __init__(self, scope, channels, lrmul=1.0):
+        super().__init__(scope)
+        self.lrmul = lrmul
+        self.add('bias', [channels], 'zeros')
+
+    def call(self, x):
+        return x + tf.cast(self.bias * self.lrmul, x.dtype)
+
+
+class Weight(NamedLayer):
+    """A weight with equalized learning rate (ProGAN, section 4.1)."""
+
+    def __init__(self, scope, shape, gain=ACTIVATION_GAIN, use_wscale=True, lrmul=1.0):
+        super().__init__(scope)
+        he_std = float(gain / np.sqrt(np.prod(shape[:-1])))
+        init_std = (1.0 if use_wscale else he_std) / lrmul
+        self.scale = (he_std if use_wscale else 1.0) * lrmul
+        self.add('weight', shape, tf.random_normal_initializer(0, init_std))
+
+    def scaled(self, dtype):
+        """The weight as it is used, float32 -> `dtype`."""
+        return tf.cast(self.weight * self.scale, dtype)
+
+
+class Dense(Weight):
+    """Equalized dense layer without bias: [N, in] -> [N, out]."""
+
+    def __init__(self, scope, fan_in, fan_out, **weight_options):
+        super().__init__(scope, [fan_in, fan_out], **weight_options)
+
+    def call(self, x):
+        return tf.matmul(x, self.scaled(x.dtype))
+
+
+class Conv2D(Weight):
+    """Equalized convolution without bias, SAME: [N, H, W, in] -> [N, H, W, out]."""
+
+    def __init__(self, scope, fan_in, fan_out, kernel, **weight_options):
+        super().__init__(scope, [kernel, kernel, fan_in, fan_out], **weight_options)
+
+    def call(self, x):
+        return tf.nn.conv2d(x, self.scaled(x.dtype), 1, 'SAME')
+
+
+class UpConv2D(Weight):
+    """Doubles the size and convolves: [N, H, W, in] -> [N, 2H, 2W, out].
+
+    The reference's fused form (a stride-2 transposed convolution) gives the numbers of
+    upscale-then-convolve with the kernel turned by 180 degrees, so `fused` here says which of the
+    two the weights were made for, not how they are computed.
+    """
+
+    def __init__(self, scope, fan_in, fan_out, fused, **weight_options):
+        super().__init__(scope, [3, 3, fan_in, fan_out], **weight_options)
+        self.fused = fused
+
+    def call(self, x):
+        kernel = self.scaled(x.dtype)
+        if self.fused:
+            kernel = kernel[::-1, ::-1]
+        return tf.nn.conv2d(upscale2d(x), kernel, 1, 'SAME')
+
+
+class DownConv2D(Weight):
+    """Convolves and halves the size: [N, H, W, in] -> [N, H/2, W/2, out].
+
+    A 3x3 convolution followed by a 2x2 mean is a stride-2 convolution with the 4x4 kernel that
+    sums the four one-pixel shifts, borders included: 16 multiply-adds where there were 36.
+    """
+
+    def __init__(self, scope, fan_in, fan_out, **weight_options):
+        super().__init__(scope, [3, 3, fan_in, fan_out], **weight_options)
+
+    def call(self, x):
+        kernel = tf.pad(self.scaled(x.dtype), [[1, 1], [1, 1], [0, 0], [0, 0]])
+        kernel = (kernel[1:, 1:] + kernel[:-1, 1:] + kernel[1:, :-1] + kernel[:-1, :-1]) / 4
+        return tf.nn.conv2d(x, kernel, 2, 'SAME')
+
+
+class Noise(NamedLayer):
+    """Adds one noise image to all channels, each with its own learned strength (section 2)."""
+
+    def __init__(self, scope, channels):
+        super().__init__(scope)
+        self.add('weight', [channels], 'zeros')
+
+    def call(self, x, noise):
+        """x: [N, H, W, C]; noise: [N or 1, H, W, 1] ~ N(0, 1)."""
+        return x + tf.cast(noise, x.dtype) * tf.cast(self.weight, x.dtype)
+
+
+class StyleModulation(NamedLayer):
+    """AdaIN's second half: scales and shifts each channel as w says (section 2, equation 1)."""
+
+    def __init__(self, scope, dlatent_size, channels, use_wscale):
+        super().__init__(scope)
+        self.channels = channels
+        self.dense = Dense(scope, dlatent_size, 2 * channels, gain=1, use_wscale=use_wscale)
+        self.shift = Bias(scope, 2 * channels)
+
+    def call(self, x, w):
+        """x: [N, H, W, C]; w: [N, dlatent]."""
+        style = tf.reshape(self.shift(self.dense(w)), [-1, 2, 1, 1, self.channels])
+        style = tf.cast(style, x.dtype)
+        return x * (style[:, 0] + 1) + style[:, 1]
+
+
+def instance_norm():
+    """Layer: subtracts each channel's mean over H, W and divides by its deviation (eps 1e-8)."""
+    return tfa.layers.InstanceNormalization(axis=-1, epsilon=1e-8, center=False, scale=False,
+                                            dtype=tf.float32)
+
+
+def minibatch_stddev(x, group_size, num_features):
+    """Appends how much the images of a group differ as `num_features` constant channels.
+
+    Group g is made of images g, g + N/G, g + 2N/G, ... (ProGAN, section 3).
+
+    Args:
+        x: [N, H, W, C]; N must be a multiple of G = min(group_size, N), C of num_features.
+    Returns:
+        [N, H, W, C + num_features].
+    """
+    batch, height, width, channels = x.shape
+    if batch is None:
+        group = tf.minimum(group_size, tf.shape(x)[0])
+    else:
+        group = min(group_size, batch)
+        if batch % group:
+            raise ValueError(f'minibatch must be a multiple of the minibatch-stddev group of '
+                             f'{group}; received {batch}: {batch - batch % group} or '
+                             f'{batch - batch % group + group} would do.')
+    y = tf.reshape(tf.cast(x, tf.float32),
+                   [group, -1, height, width, num_features, channels // num_features])
+    y -= tf.reduce_mean(y, axis=0, keepdims=True)
+    y = tf.sqrt(tf.reduce_mean(tf.square(y), axis=0) + 1e-8)
+    y = tf.reduce_mean(y, axis=[1, 2, 4])                           # [N/G, F]
+    y = tf.tile(y[:, tf.newaxis, tf.newaxis], [group, height, width, 1])
+    return tf.concat([x, tf.cast(y, x.dtype)], axis=-1)

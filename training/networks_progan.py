@@ -1,0 +1,90 @@
+"""Progressive GAN's pair of networks (Karras et al. 2017, Table 2), which the reference ships too."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from training import layers
+from training.config import ProganDiscriminatorConfig, ProganGeneratorConfig
+from training.layers import Bias, Conv2D, NamedLayer, UpConv2D
+from training.networks import (DenseInput, GrowingDiscriminator, ToRGB, blended_rgb, checked_labels,
+                               split_lod, use_fused)
+
+
+class ProganSynthesis(NamedLayer):
+    """[N, latent + label] -> images; pixel norm after each activation, no styles, no noise."""
+
+    def __init__(self, config: ProganGeneratorConfig):
+        super().__init__('')
+        self.config = config
+        wscale = {'use_wscale': config.use_wscale}
+        channels = config.nf(1)
+        self.dense = DenseInput('4x4/Dense', config.latent_size + config.label_size, channels,
+                                config.use_wscale)
+        self.bias0 = Bias('4x4/Dense', channels)
+        self.conv1 = Conv2D('4x4/Conv', channels, channels, 3, **wscale)
+        self.bias1 = Bias('4x4/Conv', channels)
+        for r in range(3, config.resolution_log2 + 1):
+            size, i, channels = 2 ** r, 2 * r - 4, config.nf(r - 1)
+            fused = use_fused(config.fused_scale, size)
+            name = f'{size}x{size}/' + ('Conv0_up' if fused else 'Conv0')
+            setattr(self, f'conv{i}', UpConv2D(name, config.nf(r - 2), channels, fused, **wscale))
+            setattr(self, f'bias{i}', Bias(name, channels))
+            name = f'{size}x{size}/Conv1'
+            setattr(self, f'conv{i + 1}', Conv2D(name, channels, channels, 3, **wscale))
+            setattr(self, f'bias{i + 1}', Bias(name, channels))
+        for r in range(2, config.resolution_log2 + 1):
+            setattr(self, f'to_rgb{r}', ToRGB(f'ToRGB_lod{config.resolution_log2 - r}',
+                                              config.nf(r - 1), config.num_channels,
+                                              config.use_wscale))
+
+    def _epilogue(self, x, i):
+        activation = layers.NONLINEARITIES['lrelu' if self.config.use_leakyrelu else 'relu']
+        return self._norm(activation(getattr(self, f'bias{i}')(x)))
+
+    def _norm(self, x):
+        return layers.pixel_norm(x, self.config.pixelnorm_epsilon) if self.config.use_pixelnorm else x
+
+    def at_level(self, x, level, alpha):
+        """x: [N, latent_size + label_size] -> images at `level`, `alpha` of the coarser blended."""
+        if self.config.normalize_latents:
+            x = layers.pixel_norm(x, self.config.pixelnorm_epsilon)
+        x = self._epilogue(self.dense(x), 0)
+        x = coarser = self._epilogue(self.conv1(x), 1)
+        for r in range(3, self.config.resolution_log2 - level + 1):
+            coarser = x
+            for i in (2 * r - 4, 2 * r - 3):
+                x = self._epilogue(getattr(self, f'conv{i}')(x), i)
+        return blended_rgb(self, x, coarser, self.config.resolution_log2 - level, alpha)
+
+
+class Generator(tf.keras.Model):
+    """ProGAN's generator (G_paper): z and labels -> images."""
+
+    def __init__(self, config: ProganGeneratorConfig):
+        super().__init__()
+        self.config = config
+        self.synthesis = ProganSynthesis(config)
+
+    def call(self, z, labels=None, lod=0.0):
+        """z: [N, latent_size], labels: [N, label_size] -> [N, r, r, C], r = 2^(R - floor(lod))."""
+        level, alpha = split_lod(lod, self.config.resolution_log2)
+        return self.at_level(z, labels, level, alpha)
+
+    def at_level(self, z, labels, level, alpha):
+        """The same with `level` (int) and `alpha` (number or tensor) apart."""
+        x = tf.convert_to_tensor(z, tf.float32)
+        if self.config.label_size:
+            x = tf.concat([x, checked_labels(labels, self.config.label_size)], axis=1)
+        return self.synthesis.at_level(x, level, alpha)
+
+
+class Discriminator(GrowingDiscriminator):
+    """ProGAN's discriminator (D_paper): no blur, one score whatever the labels."""
+
+    def __init__(self, config: ProganDiscriminatorConfig):
+        super().__init__(config, layers.NONLINEARITIES['lrelu'], None, 1, 1)
+
+    def _block_names(self, size):
+        fused = use_fused(self.config.fused_scale, size)
+        return [f'{size}x{size}/Conv0', f'{size}x{size}/' + ('Conv1_down' if fused else 'Conv1')]
