@@ -1,0 +1,211 @@
+"""One image file of any kind: checked, or decoded to the pixels that the dataset holds."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import warnings
+from typing import Optional
+
+import numpy as np
+from PIL import Image, ImageOps
+
+Image.init()
+# No other kinds, whatever a file's name says: some (EPS) are programs that run when they are opened.
+FORMATS = tuple(name for name in ('PNG', 'JPEG', 'MPO', 'WEBP', 'BMP', 'DIB', 'GIF', 'TIFF', 'PPM',
+                                  'JPEG2000', 'TGA', 'AVIF') if name in Image.OPEN)
+MAX_PIXELS = Image.MAX_IMAGE_PIXELS  # 89 million, where Pillow starts to warn of a bomb
+CROPS = ('none', 'center', 'pad')
+RESIZES = {'lanczos': Image.Resampling.LANCZOS, 'box': Image.Resampling.BOX, 'none': None}
+_GRAY_MODES = ('1', 'L', 'LA', 'La', 'I', 'I;16', 'I;16B', 'I;16L', 'I;16N')
+_EXIF_ORIENTATION = 0x0112
+
+
+class Unusable(ValueError):
+    """The reason, in a few words, why an image cannot be used; the caller adds the file's name."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """What is done to every image on its way into the dataset."""
+    resolution: Optional[int] = None   # side of the result in pixels; None = the images' own
+    num_channels: Optional[int] = None  # 1 or 3; None = 1 where all images are gray, else 3
+    resize: str = 'lanczos'            # filter to reach the resolution; 'none' = never scale
+    crop: str = 'none'                 # how an image becomes square: a key of CROPS
+    background: str = 'white'          # colour behind transparent pixels and beside padded images
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What a check of one image found out."""
+    size: tuple            # (width, height) in pixels, upright
+    gray: bool             # the file holds one channel (and perhaps alpha)
+    conversions: tuple     # of str: what has to be done to get plain 8-bit gray or RGB
+
+
+def check(data):
+    """Decodes the image in `data` (bytes) to see that it can be; returns its Facts.
+
+    Raises:
+        Unusable: it cannot.
+    """
+    with _reasons():
+        with _open(data) as image:
+            image.verify()  # PNG: every checksum; decoding alone lets flipped bits pass
+        image = _open(data)
+        width, height = image.size
+        gray = image.mode in _GRAY_MODES
+        orientation, conversions = _orientation(image), _conversions(image)
+        if image.format in ('JPEG', 'MPO'):  # all of the file is read, but to fewer pixels: faster
+            image.draft(image.mode, (width // 8, height // 8))
+        image.load()
+        _eight_bits(image)
+    return Facts((height, width) if orientation >= 5 else (width, height), gray, conversions)
+
+
+def decode(data, rules):
+    """Returns the image in `data` (bytes) as uint8 [C, H, W], made to fit `rules`.
+
+    `rules.num_channels` must be given here.
+    """
+    with _reasons():
+        image = _open(data)
+        if _orientation(image) != 1:
+            image = ImageOps.exif_transpose(image)
+        image = _opaque(_eight_bits(image), rules.background)
+        image = fit(image.convert('L' if rules.num_channels == 1 else 'RGB'), rules)
+    pixels = np.asarray(image)
+    return pixels[np.newaxis] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def fit(image, rules):
+    """Returns the upright image cropped, padded and scaled as `rules` say."""
+    width, height = image.size
+    side = rules.resolution or (max if rules.crop == 'pad' else min)(width, height)
+    scaling = RESIZES[rules.resize] if rules.resolution else None
+    if rules.crop == 'center':
+        image = _centre(image, min(width, height) if scaling else side)
+    if scaling is not None:
+        shrink = side / max(image.size)
+        size = tuple(max(1, round(length * shrink)) for length in image.size)
+        image = image if size == image.size else image.resize(size, scaling)
+    return _centre(image, side, rules.background) if rules.crop == 'pad' else image
+
+
+def size_problem(size, rules):
+    """Why an image of this (width, height) cannot become a square of a power of two; None = it can.
+
+    Also where it can, sizes may differ from image to image if `rules.resolution` is None:
+    see `result_side`.
+    """
+    (width, height), side = size, result_side(size, rules)
+    if side is None:
+        return f'is {width}x{height}, not square'
+    if side < 4 or side & (side - 1):
+        return f'is {width}x{height}: {side} is not a power of two of at least 4'
+    if rules.resolution and rules.resize == 'none':
+        if rules.crop == 'center' and min(size) < side:
+            return f'is {width}x{height}, smaller than {side}x{side}'
+        if rules.crop == 'pad' and max(size) > side:
+            return f'is {width}x{height}, larger than {side}x{side}'
+        if rules.crop == 'none' and size != (side, side):
+            return f'is {width}x{height}, not {side}x{side}'
+    return None
+
+
+def result_side(size, rules):
+    """Side in pixels of the square that an image of this (width, height) becomes; None = none."""
+    if rules.crop == 'none' and size[0] != size[1]:
+        return None
+    return rules.resolution or (max(size) if rules.crop == 'pad' else min(size))
+
+
+class _reasons:
+    """Turns whatever a decoder raises on damaged data into Unusable."""
+
+    def __enter__(self):
+        self._warnings = warnings.catch_warnings()
+        self._warnings.__enter__()
+        warnings.simplefilter('ignore')  # of odd metadata; bombs are refused by size
+        return self
+
+    def __exit__(self, kind, error, _):
+        self._warnings.__exit__(None, None, None)
+        if error is None or isinstance(error, Unusable) or not isinstance(error, Exception):
+            return False
+        if isinstance(error, MemoryError):
+            raise Unusable('needs more memory than there is') from error
+        if isinstance(error, Image.DecompressionBombError):
+            raise Unusable(f'has more than {MAX_PIXELS:,} pixels') from error
+        # Pillow's plugins raise nearly any kind of error on hostile input.
+        text = ' '.join(str(error).split()) or type(error).__name__
+        raise Unusable(f'is damaged ({text})') from error
+
+
+def _open(data):
+    if not data:
+        raise Unusable('is empty (0 bytes)')
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.UnidentifiedImageError as error:
+        raise Unusable('is not an image of a kind that can be read') from error
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise Unusable(f'is {width}x{height}, more than {MAX_PIXELS:,} pixels')
+    return image
+
+
+def _orientation(image):
+    """EXIF's 1 (upright) to 8; 5 and up swap width and height."""
+    try:
+        value = image.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # damaged metadata: the pixels are as good as without
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+def _conversions(image):
+    """Names of what keeps this image from being plain 8-bit gray or RGB."""
+    found = []
+    if _orientation(image) != 1:
+        found.append('turned upright as EXIF says')
+    if image.has_transparency_data:
+        found.append('transparent, put on the background')
+    if image.mode in ('P', 'PA'):
+        found.append('palette')
+    elif image.mode not in ('L', 'LA', 'La', 'RGB', 'RGBA', 'RGBa', 'RGBX'):
+        found.append({'1': 'black and white', 'I': '16-bit gray'}.get(image.mode, image.mode)
+                     if not image.mode.startswith('I;16') else '16-bit gray')
+    if getattr(image, 'n_frames', 1) > 1 and image.format != 'MPO':
+        found.append('first of several frames')
+    return tuple(found)
+
+
+def _eight_bits(image):
+    """16-bit gray is scaled (Pillow's own conversion would clip it); other modes pass."""
+    if image.mode == 'F':
+        raise Unusable('has floating-point pixels, whose range is not known')
+    if not image.mode.startswith('I'):
+        return image
+    pixels = np.asarray(image).astype(np.int64)
+    if pixels.min() < 0 or pixels.max() > 65535:
+        raise Unusable('has 32-bit pixels, whose range is not known')
+    return Image.fromarray(((pixels + 128) // 257).astype(np.uint8))
+
+
+def _opaque(image, background):
+    if not image.has_transparency_data:
+        return image
+    canvas = Image.new('RGBA', image.size, background)
+    canvas.alpha_composite(image.convert('RGBA'))
+    return canvas
+
+
+def _centre(image, side, background=None):
+    """The middle `side` x `side` pixels; where the image is smaller, with background around."""
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    if background is None:
+        return image.crop((left, top, left + side, top + side))
+    canvas = Image.new(image.mode, (side, side), background)
+    canvas.paste(image, (-left, -top))
+    return canvas

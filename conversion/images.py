@@ -1,0 +1,155 @@
+"""A folder or zip file of images -> a dataset: everything is checked before anything is written."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import sys
+from typing import Optional
+
+import numpy as np
+
+from conversion import convert, decode, files, labels, scan, target, workers
+from training.pyramid import pyramid
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How a collection of images becomes a dataset."""
+    rules: decode.Rules = decode.Rules()
+    labels: Optional[str] = None    # 'folders', 'none', a file; None = dataset.json if there is one
+    shuffle: bool = True            # the reference's order; else that of the sorted names
+    max_images: Optional[int] = None  # only the first so many, in the order of writing
+    skip_bad: bool = False          # leave unusable images out instead of stopping
+    check_only: bool = False        # report, write nothing
+    overwrite: bool = False         # replace a dataset that is there
+    workers: Optional[int] = None   # processes; None = one a core, if there is enough to do
+
+
+def create(directory, source, options=Options()):
+    """Writes the images of `source`, a folder or zip file, as the dataset `directory`.
+
+    Says on standard output what was found and what becomes of it.
+
+    Raises:
+        ValueError: an image cannot be used, and not options.skip_bad; all such are then listed on
+            standard error.
+    """
+    if not options.check_only:
+        target.check(directory, options.overwrite)
+    _check_options(options)
+    collection = files.find(source)
+    found_labels = labels.find(collection, options.labels)
+    collection = _limited(collection, options)
+    total = len(collection.names)
+    with workers.Workers(workers.count_for(total, options.workers)) as pool:
+        result = scan.scan(collection, options.rules, found_labels, pool,
+                           lambda checks: convert.progress(checks, total, 'Checking'))
+        _report_scan(collection, result)
+        _stop_if_unusable(source, collection, result, options)
+        names = _in_order(result.names, options.shuffle)
+        label_array = found_labels.array(names) if found_labels else None
+        needed = convert.dataset_bytes(len(names), result.side, result.rules.num_channels,
+                                       found_labels.size if found_labels else 0)
+        free = convert.check_space(directory, needed)
+        _report_plan(names, result, found_labels, label_array, needed, free)
+        if not options.check_only:
+            decoded = pool.map(functools.partial(_decode, source, result.rules), names)
+            convert.write(directory, map(_decoded, decoded), len(names), result.side,
+                          result.rules.num_channels, label_array,
+                          found_labels and found_labels.class_names,
+                          skipped=result.unusable, overwrite=options.overwrite)
+            print(f'Written  {directory}')
+
+
+def _check_options(options):
+    resolution = options.rules.resolution
+    if resolution is not None and (resolution < 4 or resolution & (resolution - 1)):
+        raise ValueError(f'--resolution must be a power of two of at least 4, got {resolution}')
+    if options.max_images is not None and options.max_images < 1:
+        raise ValueError(f'--max_images must be at least 1, got {options.max_images}')
+
+
+def _in_order(names, shuffle):
+    return [names[index] for index in convert.shuffled(len(names), shuffle)]
+
+
+def _limited(collection, options):
+    """The collection cut to options.max_images: those that would be written first."""
+    chosen = _in_order(collection.names, options.shuffle)[:options.max_images]
+    return dataclasses.replace(collection, names=tuple(sorted(chosen)))
+
+
+def _decode(path, rules, name):
+    """All levels of one image, or (name, reason) where it cannot be used. Runs in a worker."""
+    try:
+        return pyramid(decode.decode(files.read(path, name), rules))
+    except decode.Unusable as error:
+        return name, str(error)
+
+
+def _decoded(result):
+    if isinstance(result, tuple):
+        raise ValueError(f'{files.printable(result[0])}: {result[1]}, though it was right when all '
+                         'images were checked: it must have changed; run the conversion again')
+    return result
+
+
+def _stop_if_unusable(source, collection, result, options):
+    """Lists what cannot be used; an error unless it may be left out and something remains."""
+    bad, total = len(result.unusable), len(collection.names)
+    if not bad:
+        return
+    print(f'{bad} of {total} images cannot be used:', file=sys.stderr)
+    for line in convert.problem_lines(result.unusable):
+        print(f'  {line}', file=sys.stderr)
+    if options.skip_bad and result.names:
+        print(f'Skipped  {bad} of {total} images, listed above and in skipped.txt')
+        return
+    remedies = [remedy for remedy, fits in (
+        (f'--resolution={result.suggestion} --crop=center makes all one size', result.misfits),
+        ('--skip_bad leaves them out', result.names)) if fits]
+    raise ValueError(f'{bad} of {total} files in {files.printable(source)} cannot be used (listed '
+                     f'above); nothing was written' + ''.join(f'; {text}' for text in remedies))
+
+
+def _report_scan(collection, result):
+    """Prints what was found in the source, and what is not as it should be."""
+    folders = {name.rpartition('/')[0] for name in collection.names}
+    print(f'Found    {len(collection.names):,} images in {files.printable(collection.path)}'
+          + (f' ({len(folders)} folders)' if len(folders) > 1 else ''))
+    if collection.others:
+        print('Ignored  ' + ', '.join(f'{count:,} {files.printable(what)}'
+                                      for what, count in sorted(collection.others.items())))
+    if result.conversions:
+        print('Convert  ' + ', '.join(f'{count:,} {what}'
+                                      for what, count in sorted(result.conversions.items())))
+    if result.enlarged:
+        print(f'Enlarge  {result.enlarged:,} images smaller than {result.side}x{result.side}: '
+              'they will look soft')
+
+
+def _report_plan(names, result, found_labels, label_array, needed, free):
+    """Prints what will be written."""
+    kind = 'gray' if result.rules.num_channels == 1 else 'RGB'
+    print(f'Images   {len(names):,} of {result.side}x{result.side}, {kind}')
+    if found_labels is None:
+        hint = '; --labels=folders would make a class of each sub-folder' \
+            if len({name.partition('/')[0] for name in names if '/' in name}) > 1 else ''
+        print(f'Labels   none{hint}')
+    else:
+        print(f'Labels   {describe(label_array, found_labels.class_names)}, from the '
+              f'{found_labels.source}')
+    print(f'Size     about {convert.gigabytes(needed)} ({convert.gigabytes(free)} free)')
+
+
+def describe(label_array, class_names=None):
+    """[N, label_size] -> '4 classes (cat 120, dog 98, ...)'."""
+    size = label_array.shape[1]
+    if not np.array_equal(label_array.sum(axis=1), np.ones(len(label_array))) or \
+            not np.isin(label_array, (0, 1)).all():
+        return f'vectors of {size} numbers'
+    counts = label_array.sum(axis=0).astype(int)
+    shown = [f'{files.printable(class_names[index]) if class_names else index} {count:,}'
+             for index, count in enumerate(counts[:10])]
+    return f'{size} classes ({", ".join(shown)}{", ..." if size > 10 else ""})'

@@ -1,0 +1,96 @@
+"""Worker processes: a function over many items, results in order, memory bounded."""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import itertools
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import sys
+import threading
+import types
+from concurrent.futures.process import BrokenProcessPool
+
+CHUNK = 8            # items a worker takes at a time
+CHUNKS_AHEAD = 4     # chunks waiting or in work for each worker: 32 images in flight
+ITEMS_PER_WORKER = 64  # fewer do not pay for starting another process
+
+
+def available():
+    """How many processor cores this process may use."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Workers:
+    """A pool of `count` processes; a context manager. With one, the work is done in this process.
+
+    The processes are started afresh ('spawn'), not forked, so that it does not matter whether
+    TensorFlow with its threads is loaded here; and they never load it.
+    """
+
+    def __init__(self, count):
+        if count < 1:
+            raise ValueError(f'the number of workers must be at least 1, got {count}')
+        self._count = count
+        self._pool = self._script = None
+
+    def __enter__(self):
+        if self._count > 1:
+            # A spawned process imports the script that was started, and with it all that this
+            # imports. Ours need only what their function needs: hide the script from them.
+            self._script = sys.modules['__main__']
+            sys.modules['__main__'] = types.ModuleType('__main__')
+            self._pool = concurrent.futures.ProcessPoolExecutor(
+                self._count, multiprocessing.get_context('spawn'), _start_worker)
+        return self
+
+    def __exit__(self, *_):
+        if self._pool:
+            self._pool.shutdown(cancel_futures=True)
+            sys.modules['__main__'] = self._script
+
+    def map(self, function, items):
+        """Yields `function(item)` for each item, in order; `function` must be picklable."""
+        if not self._pool:
+            yield from map(function, items)
+            return
+        items, pending = iter(items), collections.deque()
+        for chunk in iter(lambda: list(itertools.islice(items, CHUNK)), []):
+            pending.append(self._pool.submit(_work, function, chunk))
+            if len(pending) >= CHUNKS_AHEAD * self._count:
+                yield from self._result(pending.popleft())
+        while pending:
+            yield from self._result(pending.popleft())
+
+    @staticmethod
+    def _result(future):
+        try:
+            return future.result()
+        except BrokenProcessPool as error:
+            raise OSError('a worker process was ended by the system, most likely for lack of '
+                          'memory: try again with --workers=1') from error
+
+
+def count_for(num_items, wanted=None):
+    """How many workers to use for so many items; `wanted` None = as many as pay."""
+    return wanted or max(1, min(available(), num_items // ITEMS_PER_WORKER))
+
+
+def _work(function, chunk):
+    return [function(item) for item in chunk]
+
+
+def _start_worker():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent():
+    """A worker whose parent was killed would wait for work for ever."""
+    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
