@@ -1,0 +1,97 @@
+"""Imports run one way: from the scripts down to training.config, never back up."""
+
+import ast
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOMS = ('training', 'conversion', 'metrics', 'benchmarks', 'tests')
+SCRIPTS = {path.stem for path in ROOT.glob('*.py')}
+FILES = sorted(path.relative_to(ROOT)
+               for pattern in ['*.py', *(f'{room}/**/*.py' for room in ROOMS)]
+               for path in ROOT.glob(pattern))
+
+# All that each of these files may import from training. A file that is not named here may import
+# anything but loop.
+MAY_IMPORT = {
+    'config': set(),
+    'schedule': {'config'},
+    'layers': {'config'},
+    'losses': {'config', 'layers'},
+    'networks': {'config', 'layers'},
+    'networks_progan': {'config', 'layers', 'networks'},
+    'reference': {'config', 'layers', 'networks', 'networks_progan', 'file_kind', 'inert_pickle'},
+    'snapshot': {'config', 'layers', 'networks', 'networks_progan', 'file_kind', 'reference'},
+    'state': {'config', 'layers', 'networks', 'networks_progan'},
+    'steps': {'config', 'layers', 'losses', 'state'},
+}
+
+
+def imported_names(path, source):
+    """Dotted names of everything that a file imports, relative imports resolved."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = path.parts[:len(path.parts) - node.level] if node.level else ()
+            module = '.'.join([*package, *filter(None, [node.module])])
+            yield module
+            yield from (f'{module}.{alias.name}' for alias in node.names)
+
+
+def violations(path, source):
+    """One line for each import of `source`, the text of the file `path`, that breaks a rule."""
+    room, name = path.parts[0], path.stem
+    found = []
+    for imported in imported_names(path, source):
+        top, _, rest = imported.partition('.')
+        module = rest.partition('.')[0]
+        if top in SCRIPTS:
+            found.append(f'{path} imports the script {top}.py')
+        if room == 'training' and top in ('metrics', 'conversion'):
+            found.append(f'{path}: training imports {top}')
+        if top == 'tensorflow_addons' and path.as_posix() != 'training/layers.py':
+            found.append(f'{path}: tensorflow_addons belongs to training/layers.py alone')
+        if imported.startswith('absl.flags') and len(path.parts) > 1:
+            found.append(f'{path}: only scripts read flags')
+        if room == 'training' and top == 'training' and module:
+            if module not in MAY_IMPORT.get(name, {module} - {'loop'}):
+                found.append(f'{path}: training/{name}.py imports training/{module}.py')
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize('path', FILES, ids=str)
+def test_imports_run_one_way(path):
+    assert violations(path, (ROOT / path).read_text(encoding='utf-8')) == []
+
+
+@pytest.mark.parametrize('path, source', [
+    ('training/schedule.py', 'from training.networks import Generator'),
+    ('training/schedule.py', 'from training import networks'),
+    ('training/schedule.py', 'from . import networks'),
+    ('training/schedule.py', 'from .networks import Generator'),
+    ('training/schedule.py', 'def f():\n    import training.networks as n'),
+    ('training/layers.py', 'from training import networks'),
+    ('training/images.py', 'from training import loop'),
+    ('training/loop.py', 'from metrics import registry'),
+    ('training/dataset.py', 'import conversion.convert'),
+    ('training/networks.py', 'import tensorflow_addons as tfa'),
+    ('training/loop.py', 'from absl import flags'),
+    ('metrics/registry.py', 'from absl.flags import FLAGS'),
+    ('tests/test_dataset_tool.py', 'import dataset_tool'),
+    ('pretrained_example.py', 'from dataset_tool import main'),
+])
+def test_a_wrong_import_is_found(path, source):
+    assert len(violations(pathlib.Path(path), source)) == 1
+
+
+@pytest.mark.parametrize('path, source', [
+    ('training/schedule.py', 'import math\nfrom training.config import ScheduleConfig'),
+    ('training/layers.py', 'import tensorflow_addons as tfa'),
+    ('training/loop.py', 'from training import dataset, steps, state'),
+    ('training/cli.py', 'from absl import app'),
+    ('dataset_tool.py', 'from absl import flags\nfrom conversion import images'),
+])
+def test_a_right_import_is_let_through(path, source):
+    assert violations(pathlib.Path(path), source) == []
