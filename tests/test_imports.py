@@ -21,7 +21,7 @@ MAY_IMPORT = {
     'losses': {'config', 'layers'},
     'networks': {'config', 'layers'},
     'networks_progan': {'config', 'layers', 'networks'},
-    'reference': {'config', 'layers', 'networks', 'networks_progan', 'file_kind', 'inert_pickle'},
+    'reference': {'config', 'layers', 'networks', 'networks_progan', 'network_states'},
     'snapshot': {'config', 'layers', 'networks', 'networks_progan', 'file_kind', 'reference'},
     'state': {'config', 'layers', 'networks', 'networks_progan'},
     'steps': {'config', 'layers', 'losses', 'state'},

@@ -1,0 +1,44 @@
+"""Says in words what a file is that was taken for a network pickle."""
+
+from __future__ import annotations
+
+import os
+
+HEAD_BYTES = 4096
+TORCH_LEGACY_MAGIC = b'\x80\x02\x8a\x0al\xfc\x9cF\xf9\x20j\xa8P\x19.'  # torch.save before 1.6
+MAGIC_NUMBERS = (
+    (b'PK\x03\x04', 'a zip archive'),
+    (TORCH_LEGACY_MAGIC, 'a PyTorch file'),
+    (b'\x89HDF\r\n', 'an HDF5 file'),
+    (b'\x1f\x8b', 'a gzip archive: unpack it first'),
+    (b'\x89PNG', 'a PNG image'),
+    (b'version https://git-lfs', 'a Git LFS pointer: fetch the file itself with `git lfs pull`'),
+)
+
+
+def is_html(head):
+    """True where the bytes `head` begin a web page."""
+    return head.lstrip(b'\xef\xbb\xbf \t\r\n')[:1] == b'<'
+
+
+def is_safetensors(head, size):
+    """True for a safetensors file: the length of a JSON text, and the text."""
+    length = int.from_bytes(head[:8], 'little')
+    return 8 <= len(head) and length <= size - 8 and head[8:9] == b'{'
+
+
+def not_a_pickle(path):
+    """What the file at `path` is, in words, where its first bytes tell; None where they don't."""
+    size = os.path.getsize(path)
+    with open(path, 'rb') as file:
+        head = file.read(HEAD_BYTES)
+    if not size:
+        return 'an empty file (a download that never began?)'
+    if is_html(head):
+        return ('an HTML page, not a network (a quota or sign-in page saved in its place?): '
+                'download the file again, or later')
+    if head.startswith(b'PK\x03\x04') and b'/data.pkl' in head:
+        return 'a PyTorch file'
+    if is_safetensors(head, size):
+        return 'a safetensors file, not a pickle'
+    return next((words for magic, words in MAGIC_NUMBERS if head.startswith(magic)), None)
