@@ -10,7 +10,7 @@ from typing import Optional
 import numpy as np
 
 from conversion import convert, decode, files, labels, scan, target, workers
-from training.pyramid import pyramid
+from training.records import pyramid
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
-from training import dataset
+from training import dataset, records
 
 PARITY = pathlib.Path(__file__).parent / 'parity' / 'misc'
 
@@ -50,7 +50,7 @@ def test_pyramid_averages_before_rounding():
 @pytest.mark.parametrize('shape', [(1, 4, 4), (3, 4, 4), (3, 128, 128), (1, 1024, 1024)])
 def test_envelope_round_pixels_is_a_real_example(shape):
     pixels = np.random.RandomState(0).randint(0, 256, shape, np.uint8).tobytes()
-    before, after = dataset._envelopes(shape)[0]
+    before, after = records.envelopes(shape)[0]
     example = tf.train.Example.FromString(before + pixels + after)
     assert example.features.feature['shape'].int64_list.value == list(shape)
     assert example.features.feature['data'].bytes_list.value == [pixels]
@@ -136,7 +136,7 @@ def test_gray_images_have_one_channel():
 
 def test_both_feature_orders_are_read_from_one_file(tmp_path):
     pixels = np.arange(64, dtype=np.uint8).reshape([4, 1, 4, 4])
-    data_first, shape_first = dataset._envelopes((1, 4, 4))
+    data_first, shape_first = records.envelopes((1, 4, 4))
     with tf.io.TFRecordWriter(str(tmp_path / 'x-r02.tfrecords')) as file:
         for image, (before, after) in zip(pixels, [data_first, shape_first] * 2):
             record = before + image.tobytes() + after
@@ -300,7 +300,7 @@ def test_records_of_another_kind_are_refused(tmp_path, rgb32):
     shutil.copy(rgb32 / 'rgb32-r03.tfrecords', rgb32 / 'rgb32-r02.tfrecords')
     assert 'rgb32-r02.tfrecords: its records (231 bytes) are no images of 4x4' in refused(rgb32)
     with tf.io.TFRecordWriter(str(tmp_path / 'x-r02.tfrecords')) as file:
-        file.write(b'x' * sum(map(len, dataset._envelopes((1, 4, 4))[0])) + b'x' * 16)
+        file.write(b'x' * sum(map(len, records.envelopes((1, 4, 4))[0])) + b'x' * 16)
     assert 'record 0 of 1 is no image of [C, H, W] = [1, 4, 4]' in refused(tmp_path)
 
 
