@@ -9,24 +9,18 @@ section 4 and appendix A.
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import tensorflow as tf
 
-with warnings.catch_warnings():
-    # Its end-of-life notice; the version is pinned with that in mind (docs in requirements.txt).
-    warnings.filterwarnings('ignore', message=r'\s*TensorFlow Addons \(TFA\) has ended development')
-    import tensorflow_addons as tfa
-
 ACTIVATION_GAIN = np.sqrt(2)  # He et al. 2015; the reference uses it for ReLU and leaky ReLU alike
+POOLED_MEAN_UP_TO = 64     # pixels; a GPU's pooling of whole larger images would be slow
 
 
 class NamedLayer(tf.keras.layers.Layer):
     """A layer built on construction, whose variables are known as `scope/name` of the reference."""
 
     def __init__(self, scope):
-        super().__init__()
+        super().__init__(autocast=False)  # Keras would cast bfloat16 activations to float32
         self.scope = scope
         self.variable_names = ()
         self.built = True
@@ -137,9 +131,10 @@ class Conv2D(Weight):
 class UpConv2D(Weight):
     """Doubles the size and convolves: [N, H, W, in] -> [N, 2H, 2W, out].
 
-    The reference's fused form (a stride-2 transposed convolution) gives the numbers of
-    upscale-then-convolve with the kernel turned by 180 degrees, so `fused` here says which of the
-    two the weights were made for, not how they are computed.
+    Nearest upscaling followed by a 3x3 convolution is a stride-2 transposed convolution with the
+    4x4 kernel that sums the four one-pixel shifts: 16 multiply-adds where there were 36. What the
+    reference calls fused gives the numbers of the kernel turned by 180 degrees, so `fused` here
+    says which of the two the weights were made for, not how they are computed.
     """
 
     def __init__(self, scope, fan_in, fan_out, fused, **weight_options):
@@ -148,9 +143,16 @@ class UpConv2D(Weight):
 
     def call(self, x):
         kernel = self.scaled(x.dtype)
-        if self.fused:
-            kernel = kernel[::-1, ::-1]
-        return tf.nn.conv2d(upscale2d(x), kernel, 1, 'SAME')
+        kernel = kernel if self.fused else kernel[::-1, ::-1]
+        kernel = tf.transpose(_sum_of_shifts(kernel), [0, 1, 3, 2])
+        shape = [tf.shape(x)[0], 2 * x.shape[1], 2 * x.shape[2], kernel.shape[2]]
+        return tf.nn.conv2d_transpose(x, kernel, shape, 2, 'SAME')
+
+
+def _sum_of_shifts(kernel):
+    """[3, 3, in, out] -> [4, 4, in, out]: the kernel of 2x2 blocks at once."""
+    padded = tf.pad(kernel, [[1, 1], [1, 1], [0, 0], [0, 0]])
+    return padded[1:, 1:] + padded[:-1, 1:] + padded[1:, :-1] + padded[:-1, :-1]
 
 
 class DownConv2D(Weight):
@@ -164,9 +166,7 @@ class DownConv2D(Weight):
         super().__init__(scope, [3, 3, fan_in, fan_out], **weight_options)
 
     def call(self, x):
-        kernel = tf.pad(self.scaled(x.dtype), [[1, 1], [1, 1], [0, 0], [0, 0]])
-        kernel = (kernel[1:, 1:] + kernel[:-1, 1:] + kernel[1:, :-1] + kernel[:-1, :-1]) / 4
-        return tf.nn.conv2d(x, kernel, 2, 'SAME')
+        return tf.nn.conv2d(x, _sum_of_shifts(self.scaled(x.dtype)) / 4, 2, 'SAME')
 
 
 class Noise(NamedLayer):
@@ -197,10 +197,29 @@ class StyleModulation(NamedLayer):
         return x * (style[:, 0] + 1) + style[:, 1]
 
 
-def instance_norm():
-    """Layer: subtracts each channel's mean over H, W and divides by its deviation (eps 1e-8)."""
-    return tfa.layers.InstanceNormalization(axis=-1, epsilon=1e-8, center=False, scale=False,
-                                            dtype=tf.float32)
+def _spatial_mean(x):
+    """Mean over H, W: [N, H, W, C] -> [N, 1, 1, C].
+
+    Pooling and reduce_mean differ in the order of summation only, so in rounding. At the small
+    sizes rounding matters: a channel that a ReLU has all but silenced has a variance below the
+    epsilon, and instance norm amplifies its last bit ten thousand times.
+    """
+    size = x.shape[1]
+    if size <= POOLED_MEAN_UP_TO:
+        return tf.nn.avg_pool2d(x, size, 1, 'VALID')
+    return tf.reduce_mean(x, axis=[1, 2], keepdims=True)
+
+
+def instance_norm(x):
+    """Subtracts each channel's mean over H, W and divides by its deviation (eps 1e-8), in float32.
+
+    In two steps, as the reference does it: `tfa.layers.InstanceNormalization` multiplies first and
+    then subtracts (tf.nn.batch_normalization), which costs digits where the variance is tiny.
+    """
+    y = tf.cast(x, tf.float32)
+    y -= _spatial_mean(y)
+    y *= tf.math.rsqrt(_spatial_mean(tf.square(y)) + 1e-8)
+    return tf.cast(y, x.dtype)
 
 
 def minibatch_stddev(x, group_size, num_features):

@@ -104,8 +104,6 @@ class Epilogue(NamedLayer):
         if config.use_noise:
             self.noise = layers.Noise(f'{scope}/Noise', channels)
         self.bias = Bias(scope, channels)
-        if config.use_instance_norm:
-            self.instance_norm = layers.instance_norm()
         if config.use_styles:
             self.style = layers.StyleModulation(f'{scope}/StyleMod', config.dlatent_size, channels,
                                                 config.use_wscale)
@@ -118,7 +116,7 @@ class Epilogue(NamedLayer):
         if self.config.use_pixel_norm:
             x = layers.pixel_norm(x)
         if self.config.use_instance_norm:
-            x = tf.cast(self.instance_norm(tf.cast(x, tf.float32)), x.dtype)
+            x = layers.instance_norm(x)
         if self.config.use_styles:
             x = self.style(x, w[:, self.index])
         return x
@@ -303,12 +301,19 @@ class Generator(tf.keras.Model):
         """
         level, alpha = split_lod(lod, self.config.resolution_log2)
         if training:
-            w = self.training_dlatents(z, labels, level, style_mixing=True, seed=seed)
-        else:
-            psi = self.config.truncation_psi if truncation_psi is FROM_CONFIG else truncation_psi
-            cutoff = (self.config.truncation_cutoff if truncation_cutoff is FROM_CONFIG
-                      else truncation_cutoff)
-            w = self.truncated(self.mapping(z, labels), psi, cutoff)
+            return self.training_images(z, labels, level, alpha, randomize_noise,
+                                        style_mixing=True, seed=seed)
+        psi = self.config.truncation_psi if truncation_psi is FROM_CONFIG else truncation_psi
+        cutoff = (self.config.truncation_cutoff if truncation_cutoff is FROM_CONFIG
+                  else truncation_cutoff)
+        w = self.truncated(self.mapping(z, labels), psi, cutoff)
+        noise = self.synthesis.noise_maps(tf.shape(w)[0], level, randomize_noise,
+                                          folded_seed(seed, 0))
+        return self.synthesis.at_level(w, level, alpha, noise)
+
+    def training_images(self, z, labels, level, alpha, randomize_noise, style_mixing, seed=None):
+        """Images for a training step, at `level` (int) and `alpha`; moves the average w."""
+        w = self.training_dlatents(z, labels, level, style_mixing, seed)
         noise = self.synthesis.noise_maps(tf.shape(w)[0], level, randomize_noise,
                                           folded_seed(seed, 0))
         return self.synthesis.at_level(w, level, alpha, noise)
@@ -378,8 +383,10 @@ class DiscriminatorBlock(NamedLayer):
 
     def call(self, x):
         x = self.activation(self.bias0(self.conv0(x)))
-        x = self.conv1(layers.blur2d(x, self.blur_filter))
-        return self.activation(self.bias1(x))
+        return self._halved(layers.blur2d(x, self.blur_filter))
+
+    def _halved(self, x):
+        return self.activation(self.bias1(self.conv1(x)))
 
 
 class DiscriminatorHead(NamedLayer):
@@ -410,9 +417,12 @@ class DiscriminatorHead(NamedLayer):
 
 
 class GrowingDiscriminator(tf.keras.Model):
-    """What StyleGAN's and ProGAN's discriminators share: fromRGB at each size, blocks, fading."""
+    """What StyleGAN's and ProGAN's discriminators share: fromRGB at each size, blocks, fading.
 
-    def __init__(self, config, activation, blur_filter, num_scores, num_features):
+    make_block: (size, fan_in, fan_out) -> the block that takes images from `size` to size / 2.
+    """
+
+    def __init__(self, config, activation, make_block, num_scores, num_features):
         super().__init__()
         self.config = config
         resolution_log2 = config.resolution_log2
@@ -421,13 +431,8 @@ class GrowingDiscriminator(tf.keras.Model):
                                                   config.num_channels, config.nf(r - 1), activation,
                                                   config.use_wscale))
         for r in range(3, resolution_log2 + 1):
-            setattr(self, f'block{r}', DiscriminatorBlock(
-                self._block_names(2 ** r), config.nf(r - 1), config.nf(r - 2), activation,
-                blur_filter, config.use_wscale))
+            setattr(self, f'block{r}', make_block(2 ** r, config.nf(r - 1), config.nf(r - 2)))
         self.head = DiscriminatorHead(config, num_scores, num_features, activation)
-
-    def _block_names(self, size):
-        return [f'{size}x{size}/Conv0', f'{size}x{size}/Conv1_down']
 
     def call(self, images, labels=None, lod=0.0):
         """images: [N, r, r, C], [-1, 1], r = 2^(R - floor(lod)); labels: [N, label_size] -> [N, 1].
@@ -463,8 +468,15 @@ class Discriminator(GrowingDiscriminator):
     """StyleGAN's discriminator (D_basic): one score an image, that of its class with labels."""
 
     def __init__(self, config: DiscriminatorConfig):
-        super().__init__(config, layers.NONLINEARITIES[config.nonlinearity], config.blur_filter,
-                         max(config.label_size, 1), config.mbstd_num_features)
+        activation = layers.NONLINEARITIES[config.nonlinearity]
+
+        def make_block(size, fan_in, fan_out):
+            names = [f'{size}x{size}/Conv0', f'{size}x{size}/Conv1_down']
+            return DiscriminatorBlock(names, fan_in, fan_out, activation, config.blur_filter,
+                                      config.use_wscale)
+
+        super().__init__(config, activation, make_block, max(config.label_size, 1),
+                         config.mbstd_num_features)
 
     def _scores(self, scores, labels):
         if not self.config.label_size:

@@ -7,8 +7,8 @@ import tensorflow as tf
 from training import layers
 from training.config import ProganDiscriminatorConfig, ProganGeneratorConfig
 from training.layers import Bias, Conv2D, NamedLayer, UpConv2D
-from training.networks import (DenseInput, GrowingDiscriminator, ToRGB, blended_rgb, checked_labels,
-                               split_lod, use_fused)
+from training.networks import (DenseInput, DiscriminatorBlock, GrowingDiscriminator, ToRGB,
+                               blended_rgb, checked_labels, split_lod, use_fused)
 
 
 class ProganSynthesis(NamedLayer):
@@ -78,13 +78,32 @@ class Generator(tf.keras.Model):
             x = tf.concat([x, checked_labels(labels, self.config.label_size)], axis=1)
         return self.synthesis.at_level(x, level, alpha)
 
+    def training_images(self, z, labels, level, alpha, randomize_noise, style_mixing, seed=None):
+        """Images for a training step; there is no noise and there are no styles here."""
+        del randomize_noise, style_mixing, seed
+        return self.at_level(z, labels, level, alpha)
+
+
+class UnfusedBlock(DiscriminatorBlock):
+    """ProGAN without fused scaling: the size is halved after bias and activation, not before."""
+
+    def _halved(self, x):
+        x = tf.nn.conv2d(x, self.conv1.scaled(x.dtype), 1, 'SAME')
+        return layers.downscale2d(self.activation(self.bias1(x)))
+
 
 class Discriminator(GrowingDiscriminator):
     """ProGAN's discriminator (D_paper): no blur, one score whatever the labels."""
 
     def __init__(self, config: ProganDiscriminatorConfig):
-        super().__init__(config, layers.NONLINEARITIES['lrelu'], None, 1, 1)
+        activation = layers.NONLINEARITIES['lrelu']
 
-    def _block_names(self, size):
-        fused = use_fused(self.config.fused_scale, size)
-        return [f'{size}x{size}/Conv0', f'{size}x{size}/' + ('Conv1_down' if fused else 'Conv1')]
+        def make_block(size, fan_in, fan_out):
+            if use_fused(config.fused_scale, size):
+                block, last = DiscriminatorBlock, 'Conv1_down'
+            else:
+                block, last = UnfusedBlock, 'Conv1'
+            names = [f'{size}x{size}/Conv0', f'{size}x{size}/{last}']
+            return block(names, fan_in, fan_out, activation, None, config.use_wscale)
+
+        super().__init__(config, activation, make_block, 1, 1)

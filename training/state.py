@@ -1,0 +1,122 @@
+"""All that a training run is at one moment, and its checkpoints."""
+
+from __future__ import annotations
+
+import os
+
+import tensorflow as tf
+
+from training import networks, networks_progan
+from training.config import (DiscriminatorConfig, GeneratorConfig, ProganDiscriminatorConfig,
+                             ProganGeneratorConfig)
+from training.layers import lerp, named_variables
+
+NETWORKS = {GeneratorConfig: networks.Generator, DiscriminatorConfig: networks.Discriminator,
+            ProganGeneratorConfig: networks_progan.Generator,
+            ProganDiscriminatorConfig: networks_progan.Discriminator}
+
+
+def build_network(config):
+    """The network that belongs to a config's type, built whole, with fresh weights."""
+    return NETWORKS[type(config)](config)
+
+
+def copy_weights(source, target):
+    """Copies every variable, non-trainable ones included; both have the same config."""
+    targets = named_variables(target)
+    for name, variable in named_variables(source).items():
+        targets[name].assign(variable)
+
+
+def _adam(network):
+    """Adam as in the paper (appendix C); with this epsilon it is TensorFlow 1's, bit for bit."""
+    optimizer = tf.keras.optimizers.Adam(0.0, beta_1=0.0, beta_2=0.99, epsilon=1e-8,
+                                         jit_compile=False)
+    optimizer.build(network.trainable_variables)
+    return optimizer
+
+
+class TrainingState(tf.Module):
+    """G, D, Gs (the moving average of G), both optimizers, and where the run is.
+
+    Everything that decides how the run goes on is a variable in here: a checkpoint of this object
+    and the run's options are the whole run.
+    """
+
+    STATS = ('loss_D', 'loss_G', 'score_real', 'score_fake', 'skipped_D', 'skipped_G')
+
+    def __init__(self, G_config, D_config):
+        super().__init__()
+        self.G, self.D = build_network(G_config), build_network(D_config)
+        self.Gs = build_network(G_config)
+        copy_weights(self.G, self.Gs)
+        self.G_opt, self.D_opt = _adam(self.G), _adam(self.D)
+        self.nimg = tf.Variable(0, dtype=tf.int64)           # images shown
+        self.iteration = tf.Variable(0, dtype=tf.int64)      # one G step each; seeds fold it in
+        self.reals_drawn = tf.Variable(0, dtype=tf.int64)    # position in the stream of reals
+        self.tick = tf.Variable(0, dtype=tf.int64)           # ticks finished
+        self.tick_start_nimg = tf.Variable(0, dtype=tf.int64)
+        self.optimizer_lod = tf.Variable(-1.0, dtype=tf.float64)  # lod at the last schedule reading
+        self.seconds = tf.Variable(0.0, dtype=tf.float64)    # wall time spent so far, all starts
+        self.stat_sums = tf.Variable(tf.zeros([len(self.STATS)], tf.float64))
+        self.stat_counts = tf.Variable(tf.zeros([len(self.STATS)], tf.float64))
+
+    def add_stats(self, **values):
+        """Adds to this tick's sums (on the device; read once a tick)."""
+        for name, value in values.items():
+            row = tf.one_hot(self.STATS.index(name), len(self.STATS), dtype=tf.float64)
+            # tf.where and not a product: a loss that is NaN must not spread to its neighbours.
+            self.stat_sums.assign_add(tf.where(row > 0, tf.cast(value, tf.float64), 0))
+            self.stat_counts.assign_add(row)
+
+    def take_stats(self):
+        """{name: mean since the last call}; skipped_*: counts. Starts anew."""
+        sums, counts = self.stat_sums.numpy(), self.stat_counts.numpy()
+        self.stat_sums.assign(tf.zeros_like(self.stat_sums))
+        self.stat_counts.assign(tf.zeros_like(self.stat_counts))
+        return {name: float(total) if name.startswith('skipped') else float(total / max(count, 1))
+                for name, total, count in zip(self.STATS, sums, counts)}
+
+    def reset_optimizers(self):
+        """Forgets both optimizers' moments and step counts; learning rates stay."""
+        for optimizer in (self.G_opt, self.D_opt):
+            for variable in optimizer.variables:
+                variable.assign(tf.zeros_like(variable))
+
+    def update_moving_average(self, beta):
+        """Gs <- lerp(G, Gs, beta) for what is trained; the rest is copied (ProGAN, section 6.1)."""
+        for source, target in zip(self.G.variables, self.Gs.variables):
+            target.assign(lerp(source, target, beta) if source.trainable else source)
+
+
+class Checkpoints:
+    """Numbered checkpoints of a TrainingState in one directory, the newest few kept."""
+
+    def __init__(self, state, directory, keep=3):
+        self.state = state
+        self.checkpoint = tf.train.Checkpoint(state=state)
+        self.manager = tf.train.CheckpointManager(self.checkpoint, directory, max_to_keep=keep,
+                                                  checkpoint_name='checkpoint')
+
+    def save(self):
+        """Writes one, numbered by nimg; an older one stays usable whatever happens meanwhile."""
+        path = self.manager.save(checkpoint_number=int(self.state.nimg))
+        return path
+
+    def restore_latest(self):
+        """Restores the newest one. Returns False where there is none; ValueError if it misfits."""
+        path = self.manager.latest_checkpoint
+        if path is None:
+            return False
+        try:
+            self.checkpoint.restore(path).assert_consumed()
+        except (AssertionError, tf.errors.OpError) as error:
+            raise ValueError(f'{path}: the checkpoint does not fit this run, or is damaged '
+                             f'({str(error).splitlines()[0][:200]}). Remove its files to go on from '
+                             f'the one before, or start a new run with --resume=none.') from error
+        return True
+
+
+def has_checkpoint(directory):
+    """Whether `directory` holds a checkpoint that `Checkpoints` could restore."""
+    return os.path.isdir(directory) and tf.train.latest_checkpoint(directory) is not None
