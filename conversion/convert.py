@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 
@@ -9,6 +10,7 @@ import numpy as np
 import tqdm
 
 from conversion import files, target
+from training.records import Writer, pyramid
 
 _RECORD_BYTES = 96  # of a record beside its pixels, at most
 
@@ -55,33 +57,55 @@ def progress(items, total, what):
                      leave=False)
 
 
-def write(directory, pyramids, num_images, resolution, num_channels, labels=None, class_names=None,
-          skipped=None, overwrite=False):
-    """Writes a dataset directory; it appears only when it is whole.
-
-    Args:
-        pyramids: iterable of lists of uint8 [C, H, W] arrays, from full resolution to 4x4.
-        num_images: how many there are; None = not known, for sources that leave some out.
-        labels: [num_images, label_size] in the order of `pyramids`, or None.
-        class_names: names of the label's components, or None.
-        skipped: {name: reason}, kept in `skipped.txt`; read at the end, so it may grow meanwhile.
-        overwrite: take the place of a dataset that is there already.
-    """
+@contextlib.contextmanager
+def new_dataset(directory, resolution, num_channels, overwrite=False):
+    """Yields the Writer of a dataset `directory`, which appears only when it is whole."""
     name = os.path.basename(os.path.abspath(directory))
     with target.replacing(directory, overwrite) as temporary:
-        from training.dataset import Writer  # here: TensorFlow takes seconds to load, and whatever
-                                             # is wrong should be told before
         with Writer(temporary, name, resolution, num_channels) as writer:
-            for levels in progress(pyramids, num_images, 'Writing'):
-                writer.add(levels)
+            yield writer
             if writer.num_images == 0:
                 raise ValueError(f'{directory}: there is not one usable image to write')
-            if labels is not None:
-                writer.write_labels(labels, class_names)
-        if skipped:
-            with open(os.path.join(temporary, 'skipped.txt'), 'w', encoding='utf-8') as file:
-                file.writelines(f'{line}\n' for line in problem_lines(skipped))
-    return writer.num_images
+    print(f'Written  {directory}, {writer.num_images:,} images')
+
+
+def write_arrays(directory, images, labels=None, class_names=None, shuffle=True, overwrite=False):
+    """Writes images that are arrays already.
+
+    Args:
+        images: uint8 [num_images, C, H, W], of numpy or h5py; or an object with `shape` and
+            `__getitem__`, which makes them one by one.
+        labels: [num_images, label_size] in the order of the images, or None.
+    """
+    num_images, num_channels, resolution, width = images.shape
+    if width != resolution or resolution < 4 or resolution & (resolution - 1):
+        raise ValueError(f'{directory}: images must be square, with a power of two of at least 4 '
+                         f'as their side, got {width}x{resolution}')
+    target.check(directory, overwrite)
+    report_size(directory, num_images, resolution, num_channels,
+                0 if labels is None else np.shape(labels)[1])
+    order = shuffled(num_images, shuffle)
+    with new_dataset(directory, resolution, num_channels, overwrite) as writer:
+        for index in progress(order, num_images, 'Writing'):
+            writer.add(pyramid(images[index]))
+        if labels is not None:
+            writer.write_labels(np.asarray(labels)[order], class_names)
+
+
+def report_size(directory, num_images, resolution, num_channels, label_size=0):
+    """Prints how much will be written; OSError if it does not fit."""
+    needed = dataset_bytes(num_images, resolution, num_channels, label_size)
+    free = check_space(directory, needed)
+    print(f'Images   {num_images:,} of {resolution}x{resolution}, '
+          f'{"gray" if num_channels == 1 else "RGB"}')
+    print(f'Size     about {gigabytes(needed)} in all resolutions ({gigabytes(free)} free)')
+
+
+def write_skipped(writer, skipped):
+    """Keeps {name: reason} of what was left out beside the dataset's files."""
+    if skipped:
+        with open(os.path.join(writer.directory, 'skipped.txt'), 'w', encoding='utf-8') as file:
+            file.writelines(f'{line}\n' for line in problem_lines(skipped))
 
 
 def problem_lines(problems):

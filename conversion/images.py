@@ -10,7 +10,7 @@ from typing import Optional
 import numpy as np
 
 from conversion import convert, decode, files, labels, scan, target, workers
-from training.records import pyramid
+from training.records import LevelFiles, pyramid
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,17 +49,40 @@ def create(directory, source, options=Options()):
         _stop_if_unusable(source, collection, result, options)
         names = _in_order(result.names, options.shuffle)
         label_array = found_labels.array(names) if found_labels else None
-        needed = convert.dataset_bytes(len(names), result.side, result.rules.num_channels,
-                                       found_labels.size if found_labels else 0)
-        free = convert.check_space(directory, needed)
-        _report_plan(names, result, found_labels, label_array, needed, free)
+        _report_labels(names, found_labels, label_array)
+        convert.report_size(directory, len(names), result.side, result.rules.num_channels,
+                            found_labels.size if found_labels else 0)
         if not options.check_only:
-            decoded = pool.map(functools.partial(_decode, source, result.rules), names)
-            convert.write(directory, map(_decoded, decoded), len(names), result.side,
-                          result.rules.num_channels, label_array,
-                          found_labels and found_labels.class_names,
-                          skipped=result.unusable, overwrite=options.overwrite)
-            print(f'Written  {directory}')
+            with convert.new_dataset(directory, result.side, result.rules.num_channels,
+                                     options.overwrite) as writer:
+                _fill(writer, pool, source, result, names)
+                convert.write_skipped(writer, result.unusable)
+                if found_labels:
+                    writer.write_labels(label_array, found_labels.class_names)
+
+
+def _fill(writer, pool, source, result, names):
+    """Decodes and writes the images `names`, in the worker processes."""
+    place = (writer.directory, writer.name, result.side, result.rules.num_channels)
+    problems = pool.map(functools.partial(_convert, place, source, result.rules), enumerate(names))
+    for name, problem in zip(names, convert.progress(problems, len(names), 'Writing')):
+        if problem:
+            raise ValueError(f'{files.printable(name)}: {problem}, though it was right when all '
+                             'images were checked: it has changed; run the conversion again')
+        writer.num_images += 1
+
+
+def _convert(place, path, rules, chunk):
+    """Writes a chunk of (index, name); returns for each None or why not. Runs in a worker."""
+    problems = []
+    with LevelFiles(*place) as level_files:
+        for index, name in chunk:
+            try:
+                level_files.put(index, pyramid(decode.decode(files.read(path, name), rules)))
+                problems.append(None)
+            except decode.Unusable as error:
+                problems.append(str(error))
+    return problems
 
 
 def _check_options(options):
@@ -78,21 +101,6 @@ def _limited(collection, options):
     """The collection cut to options.max_images: those that would be written first."""
     chosen = _in_order(collection.names, options.shuffle)[:options.max_images]
     return dataclasses.replace(collection, names=tuple(sorted(chosen)))
-
-
-def _decode(path, rules, name):
-    """All levels of one image, or (name, reason) where it cannot be used. Runs in a worker."""
-    try:
-        return pyramid(decode.decode(files.read(path, name), rules))
-    except decode.Unusable as error:
-        return name, str(error)
-
-
-def _decoded(result):
-    if isinstance(result, tuple):
-        raise ValueError(f'{files.printable(result[0])}: {result[1]}, though it was right when all '
-                         'images were checked: it must have changed; run the conversion again')
-    return result
 
 
 def _stop_if_unusable(source, collection, result, options):
@@ -129,10 +137,8 @@ def _report_scan(collection, result):
               'they will look soft')
 
 
-def _report_plan(names, result, found_labels, label_array, needed, free):
-    """Prints what will be written."""
-    kind = 'gray' if result.rules.num_channels == 1 else 'RGB'
-    print(f'Images   {len(names):,} of {result.side}x{result.side}, {kind}')
+def _report_labels(names, found_labels, label_array):
+    """Prints which classes there are."""
     if found_labels is None:
         hint = '; --labels=folders would make a class of each sub-folder' \
             if len({name.partition('/')[0] for name in names if '/' in name}) > 1 else ''
@@ -140,7 +146,6 @@ def _report_plan(names, result, found_labels, label_array, needed, free):
     else:
         print(f'Labels   {describe(label_array, found_labels.class_names)}, from the '
               f'{found_labels.source}')
-    print(f'Size     about {convert.gigabytes(needed)} ({convert.gigabytes(free)} free)')
 
 
 def describe(label_array, class_names=None):

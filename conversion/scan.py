@@ -52,12 +52,15 @@ def scan(collection, rules, labels, workers, progress):
                 if rules.resize != 'none' and rules.resolution else 0, len(misfits), suggestion)
 
 
-def _check(path, name):
-    """Facts of one image, or the reason (str) why it cannot be used. Runs in a worker."""
-    try:
-        return decode.check(files.read(path, name))
-    except decode.Unusable as error:
-        return str(error)
+def _check(path, names):
+    """For each image its Facts, or the reason (str) why it cannot be used. Runs in a worker."""
+    results = []
+    for name in names:
+        try:
+            results.append(decode.check(files.read(path, name)))
+        except decode.Unusable as error:
+            results.append(str(error))
+    return results
 
 
 def _common_side(facts, rules):

@@ -55,13 +55,19 @@ class Workers:
             sys.modules['__main__'] = self._script
 
     def map(self, function, items):
-        """Yields `function(item)` for each item, in order; `function` must be picklable."""
+        """Yields the results for all items in order; function: list of items -> list of results.
+
+        `function` must be picklable; it gets at most CHUNK items at a time.
+        """
+        items = iter(items)
+        chunks = iter(lambda: list(itertools.islice(items, CHUNK)), [])
         if not self._pool:
-            yield from map(function, items)
+            for chunk in chunks:
+                yield from function(chunk)
             return
-        items, pending = iter(items), collections.deque()
-        for chunk in iter(lambda: list(itertools.islice(items, CHUNK)), []):
-            pending.append(self._pool.submit(_work, function, chunk))
+        pending = collections.deque()
+        for chunk in chunks:
+            pending.append(self._pool.submit(function, chunk))
             if len(pending) >= CHUNKS_AHEAD * self._count:
                 yield from self._result(pending.popleft())
         while pending:
@@ -79,10 +85,6 @@ class Workers:
 def count_for(num_items, wanted=None):
     """How many workers to use for so many items; `wanted` None = as many as pay."""
     return wanted or max(1, min(available(), num_items // ITEMS_PER_WORKER))
-
-
-def _work(function, chunk):
-    return [function(item) for item in chunk]
 
 
 def _start_worker():
