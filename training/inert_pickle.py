@@ -17,7 +17,7 @@ import struct
 
 import numpy as np
 
-MAX_STEPS = 1_000_000      # opcodes, and pairs of dictionaries: a 1024x1024 triple has some 20,000
+MAX_STEPS = 250_000        # opcodes, and pairs of dictionaries: a 1024x1024 triple has some 20,000
 MAX_ARGUMENTS = 5          # of a call: copying a long list of them again and again takes for ever
 MAX_DIGITS = 100           # of a number written as text: longer ones take quadratic time
 MAX_INTEGER_BYTES = 16     # of a binary integer
@@ -149,6 +149,7 @@ CONSTRUCTORS = {
     'numpy._core.multiarray._reconstruct': _empty_array,  # numpy 2's names
     'numpy._core.multiarray.scalar': _scalar,
     'numpy._core.numeric._frombuffer': _array_from_buffer}
+SIGNATURES = {name: inspect.signature(function) for name, function in CONSTRUCTORS.items()}
 
 
 def _build_array(machine, array, state):
@@ -309,12 +310,11 @@ class Machine:
                  type(args).__name__)
         _require(len(args) <= MAX_ARGUMENTS, f'a call must have at most {MAX_ARGUMENTS} arguments',
                  len(args))
-        constructor = CONSTRUCTORS[function.name]
         try:
-            bound = inspect.signature(constructor).bind(self, *args)
+            SIGNATURES[function.name].bind(self, *args)
         except TypeError as error:
             raise ValueError(f'refused: a call of {function.name} with {error}') from None
-        return constructor(*bound.args)
+        return CONSTRUCTORS[function.name](self, *args)
 
     def build(self, target, state):
         """What `target.__setstate__(state)` stands for."""
@@ -549,5 +549,5 @@ _add_tuples()
 
 
 def loads(data):
-    """bytes of a pickle -> the value that it describes; ValueError, one line, where it is refused."""
+    """bytes of a pickle -> the value that it describes; ValueError where it is refused."""
     return Machine(data).run()

@@ -30,8 +30,8 @@ class NetworkState:
     components: Dict[str, 'NetworkState']
 
 
-def _part(state, key, kind, default, owner):
-    """state[key] or `default`, which must be of type `kind`."""
+def _part(state, key, kind, owner, default=None):
+    """state[key], of type `kind`; `default` where it is not there, None = it must be."""
     value = state.get(key, default)
     if not isinstance(value, kind):
         raise ValueError(f'{owner}: its {key} must be a {kind.__name__}; received '
@@ -42,7 +42,7 @@ def _part(state, key, kind, default, owner):
 def _own_variables(state, owner):
     """{name: array} of the pairs in a state."""
     result = {}
-    pairs = _part(state, 'variables', list, [], owner)
+    pairs = _part(state, 'variables', list, owner)
     if len(pairs) > MAX_VARIABLES:
         raise ValueError(f'{owner}: must have at most {MAX_VARIABLES} variables; received '
                          f'{len(pairs)}')
@@ -60,11 +60,11 @@ def _network_state(network, is_component=False):
     state = network.state
     if state is None:
         raise ValueError('a network in it has no state')
-    name = _part(state, 'name', str, '', 'a network')
+    name = _part(state, 'name', str, 'a network')
     owner = f'network {name!r:.40}'
     if not PLAIN_NAME.fullmatch(name):
         raise ValueError(f'{owner}: its name must be of letters, digits and /.:-_ only')
-    inner = _part(state, 'components', dict, {}, owner)
+    inner = _part(state, 'components', dict, owner, {})
     if len(inner) > MAX_NETWORKS or (is_component and inner):
         raise ValueError(f'{owner}: must have at most {MAX_NETWORKS} components, and those none; '
                          f'received {len(inner)}')
@@ -76,10 +76,10 @@ def _network_state(network, is_component=False):
         components[key] = _network_state(component, is_component=True)
         own.update({f'{components[key].name}/{variable}': array
                     for variable, array in components[key].variables.items()})
-    return NetworkState(name, _part(state, 'version', int, 1, owner),
-                        _part(state, 'static_kwargs', dict, {}, owner),
-                        _part(state, 'build_func_name', str, '', owner),
-                        _part(state, 'build_module_src', str, '', owner), own, components)
+    return NetworkState(name, _part(state, 'version', int, owner),
+                        _part(state, 'static_kwargs', dict, owner),
+                        _part(state, 'build_func_name', str, owner),
+                        _part(state, 'build_module_src', str, owner, ''), own, components)
 
 
 def _networks_in(content):
