@@ -1,4 +1,11 @@
-"""Makes datasets for training from images, and shows what is in them."""
+"""Makes datasets for training from images, and shows what is in them.
+
+  dataset_tool.py create_from_images datasets/faces ~/photos --resolution=256 --crop=center
+  dataset_tool.py create_from_images datasets/animals animals.zip --labels=folders --check_only
+  dataset_tool.py info datasets/faces --verify --quality
+
+`dataset_tool.py COMMAND --help` tells the options of a command.
+"""
 
 from __future__ import annotations
 
@@ -6,52 +13,216 @@ import argparse
 
 from absl.flags import argparse_flags
 
-from conversion import decode, images
+from conversion import celeba, cifar, convert, decode, hdf5, images, lsun, mnist, svhn
 from training import cli
 
 
 def _on_off(text):
-    """0, 1, true, false (the reference took 0 and 1)."""
+    """0, 1, true or false (the reference took 0 and 1)."""
     if text.lower() not in ('0', '1', 'true', 'false'):
         raise argparse.ArgumentTypeError(f'expected 0 or 1, got {text!r}')
     return text.lower() in ('1', 'true')
 
 
-def _create_from_images(args):
+def _count(text):
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'expected a whole number of at least 1, got {text!r}')
+    return int(text)
+
+
+def display(args):
+    from conversion import view  # here, as below: TensorFlow, which takes seconds to load
+    view.display(args.dataset_dir, args.output, args.window)
+
+
+def extract(args):
+    from conversion import view
+    view.extract(args.dataset_dir, args.output_dir)
+
+
+def compare(args):
+    from conversion import compare as comparison
+    return min(1, comparison.compare(args.dataset_dir_a, args.dataset_dir_b, args.ignore_labels))
+
+
+def info(args):
+    from conversion import info as information
+    return min(1, information.info(args.dataset_dir, args.verify, args.quality))
+
+
+def create_mnist(args):
+    convert.write_arrays(args.dataset_dir, *mnist.read(args.mnist_dir), overwrite=args.overwrite)
+
+
+def create_mnistrgb(args):
+    digits, _ = mnist.read(args.mnist_dir)
+    triples = mnist.RandomTriples(digits, args.num_images, args.random_seed)
+    convert.write_arrays(args.dataset_dir, triples, shuffle=False, overwrite=args.overwrite)
+
+
+def create_cifar10(args):
+    convert.write_arrays(args.dataset_dir, *cifar.read_cifar10(args.cifar_dir),
+                         overwrite=args.overwrite)
+
+
+def create_cifar100(args):
+    convert.write_arrays(args.dataset_dir, *cifar.read_cifar100(args.cifar_dir),
+                         overwrite=args.overwrite)
+
+
+def create_svhn(args):
+    convert.write_arrays(args.dataset_dir, *svhn.read(args.svhn_dir), overwrite=args.overwrite)
+
+
+def create_lsun(args):
+    lsun.create(args.dataset_dir, args.lmdb_dir, args.resolution, max_images=args.max_images,
+                num_workers=args.workers, overwrite=args.overwrite)
+
+
+def create_lsun_wide(args):
+    lsun.create(args.dataset_dir, args.lmdb_dir, width=args.width, height=args.height,
+                max_images=args.max_images, num_workers=args.workers, overwrite=args.overwrite)
+
+
+def create_celeba(args):
+    celeba.create(args.dataset_dir, args.celeba_dir, args.cx, args.cy, args.workers,
+                  args.overwrite)
+
+
+def create_from_images(args):
     rules = decode.Rules(args.resolution, args.channels, args.resize, args.crop, args.background)
     images.create(args.dataset_dir, args.image_dir, images.Options(
         rules, args.labels, args.shuffle, args.max_images, args.skip_bad, args.check_only,
         args.overwrite, args.workers))
 
 
-def _add_create_from_images(commands):
-    command = commands.add_parser('create_from_images', help='from a folder or zip of images')
-    command.set_defaults(function=_create_from_images)
-    add = command.add_argument
-    add('dataset_dir', help='dataset directory to write')
-    add('image_dir', help='folder (with sub-folders) or zip file of images')
-    add('--shuffle', type=_on_off, default=True, metavar='0|1')
-    add('--labels')
-    add('--resolution', type=int)
-    add('--channels', type=int, choices=(1, 3))
-    add('--resize', choices=tuple(decode.RESIZES), default='lanczos')
-    add('--crop', choices=decode.CROPS, default='none')
-    add('--background', default='white')
-    add('--max_images', type=int)
-    add('--skip_bad', action='store_true')
-    add('--check_only', action='store_true')
-    add('--overwrite', action='store_true')
-    add('--workers', type=int)
+def create_from_hdf5(args):
+    with hdf5.opened(args.hdf5_file) as (arrays, labels):
+        convert.write_arrays(args.dataset_dir, arrays, labels, shuffle=args.shuffle,
+                             overwrite=args.overwrite)
+
+
+def _add_command(commands, function, text, *positionals):
+    """Adds the command of the function's name; returns the function that adds its options."""
+    command = commands.add_parser(
+        function.__name__, help=text, description=text, allow_abbrev=False)
+    command.set_defaults(function=function)
+    for name, meaning in positionals:
+        command.add_argument(name, help=meaning)
+    if function.__name__.startswith('create_'):
+        command.add_argument('--overwrite', action='store_true',
+                             help='replace a dataset that is there; it stays until the new one is '
+                                  'complete')
+    return command.add_argument
+
+
+def _add_workers(add):
+    add('--workers', type=_count, metavar='N',
+        help='processes that decode images (default: one a processor core, if enough to do)')
+
+
+def _add_viewing(commands):
+    dataset = ('dataset_dir', 'dataset directory')
+    add = _add_command(commands, display, 'write a PNG with the first images of a dataset', dataset)
+    add('--output', metavar='PNG', help='file to write (default: NAME-sheet.png here)')
+    add('--window', action='store_true', help='show it in a window, too')
+    _add_command(commands, extract, 'write the images of a dataset as PNG files, labels as JSON',
+                 dataset, ('output_dir', 'directory for the files, new or empty'))
+    add = _add_command(commands, compare, 'print where two datasets differ; exit code 1 if they do',
+                       ('dataset_dir_a', 'dataset directory'), ('dataset_dir_b', 'another one'))
+    add('--ignore_labels', type=_on_off, default=False, metavar='0|1',
+        help='compare images only (default: 0)')
+    add = _add_command(commands, info, 'print what a dataset holds', dataset)
+    add('--verify', action='store_true',
+        help='read every record and compare its checksum; exit code 1 if one is damaged')
+    add('--quality', action='store_true', help='list images of one colour and near-duplicates')
+
+
+def _add_published(commands):
+    dataset = ('dataset_dir', 'dataset directory to write')
+    _add_command(commands, create_mnist, 'MNIST, 32x32 gray, 10 classes', dataset,
+                 ('mnist_dir', 'directory of train-images-idx3-ubyte.gz and train-labels-...'))
+    add = _add_command(commands, create_mnistrgb, 'three random MNIST digits as red, green, blue',
+                       dataset, ('mnist_dir', 'as for create_mnist'))
+    add('--num_images', type=_count, default=1000000, metavar='N',
+        help='how many to make (default: %(default)s)')
+    add('--random_seed', type=int, default=123, metavar='SEED',
+        help='which digits come together (default: %(default)s)')
+    _add_command(commands, create_cifar10, 'CIFAR-10, 32x32, 10 classes', dataset,
+                 ('cifar_dir', 'directory of data_batch_1 to data_batch_5 (python version)'))
+    _add_command(commands, create_cifar100, 'CIFAR-100, 32x32, 100 classes', dataset,
+                 ('cifar_dir', 'directory of the file train (python version)'))
+    _add_command(commands, create_svhn, 'SVHN cropped digits, 32x32, 10 classes', dataset,
+                 ('svhn_dir', 'directory of train_32x32.mat, or of train_1.pkl to train_3.pkl'))
+    lmdb = ('lmdb_dir', 'directory of an LSUN category, with its data.mdb')
+    add = _add_command(commands, create_lsun, 'LSUN, middle square of each image', dataset, lmdb)
+    add('--resolution', type=int, default=256, metavar='R',
+        help='side of the images (default: %(default)s)')
+    add('--max_images', type=_count, metavar='N', help='write at most so many (default: all)')
+    _add_workers(add)
+    add = _add_command(commands, create_lsun_wide, 'LSUN, wide images between black bars', dataset,
+                       lmdb)
+    add('--width', type=int, default=512, metavar='W',
+        help='of the images, and side of the canvas (default: %(default)s)')
+    add('--height', type=int, default=384, metavar='H',
+        help='of the images (default: %(default)s)')
+    add('--max_images', type=_count, metavar='N', help='write at most so many (default: all)')
+    _add_workers(add)
+    add = _add_command(commands, create_celeba, 'CelebA aligned faces, 128x128', dataset,
+                       ('celeba_dir', 'directory of img_align_celeba_png'))
+    add('--cx', type=int, default=89, metavar='X',
+        help='middle of the crop from the left (default: %(default)s)')
+    add('--cy', type=int, default=121, metavar='Y',
+        help='middle of the crop from the top (default: %(default)s)')
+    _add_workers(add)
+
+
+def _add_own_images(commands):
+    dataset = ('dataset_dir', 'dataset directory to write')
+    shuffle = {'type': _on_off, 'default': True, 'metavar': '0|1',
+               'help': 'mix the images, always the same way; 0 = in order (default: 1)'}
+    add = _add_command(commands, create_from_images, 'a folder (with sub-folders) or zip of images',
+                       dataset, ('image_dir', 'folder or zip file'))
+    add('--shuffle', **shuffle)
+    add('--labels', metavar='folders|none|FILE',
+        help='classes: each sub-folder is one; none; or as FILE says, JSON {"labels": [["a/b.png", '
+             '3], ...]} or CSV lines a/b.png,3 (default: dataset.json, if it is there)')
+    add('--resolution', type=int, metavar='R',
+        help='make all images RxR, R a power of two (default: they must be so, all alike)')
+    add('--resize', choices=tuple(decode.RESIZES), default='lanczos',
+        help='filter for --resolution; none = never scale, only crop or pad '
+             '(default: %(default)s)')
+    add('--crop', choices=decode.CROPS, default='none',
+        help='for images that are not square: center = their middle square, pad = whole, with '
+             '--background beside it, none = refuse them (default: %(default)s)')
+    add('--channels', type=int, choices=(1, 3),
+        help='gray or RGB (default: gray if all images are, else RGB)')
+    add('--background', default='white', metavar='COLOUR',
+        help='behind transparent images and beside padded ones: a name or #rrggbb '
+             '(default: %(default)s)')
+    add('--max_images', type=_count, metavar='N', help='use only so many (default: all)')
+    add('--skip_bad', action='store_true',
+        help='leave out images that cannot be used (listed in skipped.txt) instead of stopping')
+    add('--check_only', action='store_true', help='check and report, write nothing')
+    _add_workers(add)
+    add = _add_command(commands, create_from_hdf5, 'images in an HDF5 file, uint8 [N, C, H, W]',
+                       dataset, ('hdf5_file', 'HDF5 file; labels from FILE-labels.npy'))
+    add('--shuffle', **shuffle)
 
 
 def _parse(argv):
-    parser = argparse_flags.ArgumentParser(prog='dataset_tool.py', description=__doc__)
+    parser = argparse_flags.ArgumentParser(
+        prog='dataset_tool.py', description=__doc__, allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(metavar='COMMAND', required=True)
-    _add_create_from_images(commands)
+    _add_viewing(commands)
+    _add_published(commands)
+    _add_own_images(commands)
     return parser.parse_args(argv[1:])
 
 
 def main(args):
+    """Returns the exit code of the command."""
     return args.function(args)
 
 

@@ -47,7 +47,8 @@ def gigabytes(count):
     """1234567890 -> '1.23 GB'."""
     for unit, size in (('GB', 1e9), ('MB', 1e6)):
         if count >= size:
-            return f'{count / size:.3g} {unit}' if count < 999.5 * size else f'{count / size:,.0f} {unit}'
+            amount = count / size
+            return f'{amount:.3g} {unit}' if amount < 999.5 else f'{amount:,.0f} {unit}'
     return f'{count / 1e3:.0f} kB'
 
 

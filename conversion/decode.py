@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 Image.init()
-# No other kinds, whatever a file's name says: some (EPS) are programs that run when they are opened.
+# No other kinds, whatever a file's name says: some (EPS) are programs that run when opened.
 FORMATS = tuple(name for name in ('PNG', 'JPEG', 'MPO', 'WEBP', 'BMP', 'DIB', 'GIF', 'TIFF', 'PPM',
                                   'JPEG2000', 'TGA', 'AVIF') if name in Image.OPEN)
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS  # 89 million, where Pillow starts to warn of a bomb
@@ -26,6 +26,15 @@ class Unusable(ValueError):
 
 
 @dataclasses.dataclass(frozen=True)
+class Cut:
+    """A square piece of images that must all have one size."""
+    size: tuple  # (width, height) that the images must have
+    left: int
+    top: int
+    side: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Rules:
     """What is done to every image on its way into the dataset."""
     resolution: Optional[int] = None   # side of the result in pixels; None = the images' own
@@ -33,6 +42,7 @@ class Rules:
     resize: str = 'lanczos'            # filter to reach the resolution; 'none' = never scale
     crop: str = 'none'                 # how an image becomes square: a key of CROPS
     background: str = 'white'          # colour behind transparent pixels and beside padded images
+    cut: Optional[Cut] = None          # taken out of each image before all else
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,17 +79,30 @@ def decode(data, rules):
     `rules.num_channels` must be given here.
     """
     with _reasons():
+        return pixels(fit(upright(data, rules), rules))
+
+
+def upright(data, rules):
+    """Returns the image in `data` (bytes), 8-bit gray or RGB, turned as EXIF says, opaque."""
+    with _reasons():
         image = _open(data)
         if _orientation(image) != 1:
             image = ImageOps.exif_transpose(image)
         image = _opaque(_eight_bits(image), rules.background)
-        image = fit(image.convert('L' if rules.num_channels == 1 else 'RGB'), rules)
-    pixels = np.asarray(image)
-    return pixels[np.newaxis] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        return image.convert('L' if rules.num_channels == 1 else 'RGB')
+
+
+def pixels(image):
+    """Returns a gray or RGB image as uint8 [C, H, W]."""
+    array = np.asarray(image)
+    return array[np.newaxis] if array.ndim == 2 else np.ascontiguousarray(array.transpose(2, 0, 1))
 
 
 def fit(image, rules):
     """Returns the upright image cropped, padded and scaled as `rules` say."""
+    if rules.cut:
+        cut = rules.cut
+        return image.crop((cut.left, cut.top, cut.left + cut.side, cut.top + cut.side))
     width, height = image.size
     side = rules.resolution or (max if rules.crop == 'pad' else min)(width, height)
     scaling = RESIZES[rules.resize] if rules.resolution else None
@@ -99,6 +122,8 @@ def size_problem(size, rules):
     see `result_side`.
     """
     (width, height), side = size, result_side(size, rules)
+    if rules.cut and size != rules.cut.size:
+        return f'is {width}x{height}, not {rules.cut.size[0]}x{rules.cut.size[1]}'
     if side is None:
         return f'is {width}x{height}, not square'
     if side < 4 or side & (side - 1):
@@ -115,6 +140,8 @@ def size_problem(size, rules):
 
 def result_side(size, rules):
     """Side in pixels of the square that an image of this (width, height) becomes; None = none."""
+    if rules.cut:
+        return rules.cut.side
     if rules.crop == 'none' and size[0] != size[1]:
         return None
     return rules.resolution or (max(size) if rules.crop == 'pad' else min(size))

@@ -35,7 +35,7 @@ class Collection:
 def find(path):
     """Returns the Collection of all images below the folder, or in the zip file, `path`."""
     if not os.path.exists(path):
-        raise ValueError(f'{printable(path)}: no such folder or zip file{_nearby(path)}')
+        raise ValueError(f'{printable(path)}: no such folder or zip file{nearby(path)}')
     if not os.path.isdir(path) and not zipfile.is_zipfile(path):
         raise ValueError(f'{printable(path)}: expected a folder of images or a zip file, '
                          'got another kind of file')
@@ -50,7 +50,7 @@ def find(path):
             others[f'{extension or "files without an extension"}'] += 1
     if not images:
         found = ', '.join(f'{count} {what}' for what, count in others.items()) or 'nothing at all'
-        hint = '; it is a finished dataset already' if '.tfrecords' in others else ''
+        hint = '; give the directory of a dataset as it is' if '.tfrecords' in others else ''
         raise ValueError(f'{printable(path)}: no images (.png, .jpg, .webp, ...) in it, '
                          f'found {printable(found)}{hint}')
     return Collection(path, tuple(sorted(images)), dict(others))
@@ -84,6 +84,18 @@ def printable(name):
     """A file name as it may be shown: newlines, control characters, bad bytes as escapes."""
     return ''.join(char if char.isprintable() else char.encode('unicode_escape').decode()
                    for char in name)
+
+
+def nearby(path):
+    """What may have been meant: '; there is: a, b' or ''."""
+    parent, wanted = os.path.split(os.path.abspath(path))
+    try:
+        there = sorted(name for name in os.listdir(parent) if not name.startswith('.'))
+    except OSError:
+        return ''
+    close = difflib.get_close_matches(wanted, there, n=3) or there[:5]
+    return '; there is: ' + ', '.join(printable(os.path.join(os.path.dirname(path), name))
+                                      for name in close) if close else ''
 
 
 def _walk(root):
@@ -127,15 +139,3 @@ def _opened_zip(path, mtime):  # mtime: a file that was replaced is opened anew
         return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise ValueError(f'{printable(path)}: damaged zip file ({error})') from error
-
-
-def _nearby(path):
-    """What may have been meant: '; there is: a, b' or ''."""
-    parent, wanted = os.path.split(os.path.abspath(path))
-    try:
-        there = sorted(name for name in os.listdir(parent) if not name.startswith('.'))
-    except OSError:
-        return ''
-    close = difflib.get_close_matches(wanted, there, n=3) or there[:5]
-    return '; there is: ' + ', '.join(printable(os.path.join(os.path.dirname(path), name))
-                                      for name in close) if close else ''

@@ -7,8 +7,6 @@ import functools
 import sys
 from typing import Optional
 
-import numpy as np
-
 from conversion import convert, decode, files, labels, scan, target, workers
 from training.records import LevelFiles, pyramid
 
@@ -144,17 +142,5 @@ def _report_labels(names, found_labels, label_array):
             if len({name.partition('/')[0] for name in names if '/' in name}) > 1 else ''
         print(f'Labels   none{hint}')
     else:
-        print(f'Labels   {describe(label_array, found_labels.class_names)}, from the '
+        print(f'Labels   {labels.describe(label_array, found_labels.class_names)}, from the '
               f'{found_labels.source}')
-
-
-def describe(label_array, class_names=None):
-    """[N, label_size] -> '4 classes (cat 120, dog 98, ...)'."""
-    size = label_array.shape[1]
-    if not np.array_equal(label_array.sum(axis=1), np.ones(len(label_array))) or \
-            not np.isin(label_array, (0, 1)).all():
-        return f'vectors of {size} numbers'
-    counts = label_array.sum(axis=0).astype(int)
-    shown = [f'{files.printable(class_names[index]) if class_names else index} {count:,}'
-             for index, count in enumerate(counts[:10])]
-    return f'{size} classes ({", ".join(shown)}{", ..." if size > 10 else ""})'

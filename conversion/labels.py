@@ -144,3 +144,23 @@ def _numbered(of, class_names, shown):
     if class_names is not None and len(class_names) != size:
         raise ValueError(f'{shown}: {len(class_names)} class names, but classes up to {highest}')
     return Labels(of, size, tuple(class_names) if class_names else None, shown)
+
+
+def class_numbers(array):
+    """Returns int64 [N] for one-hot labels [N, size]; None for others, or where size is 0."""
+    if not array.size or not np.isin(array, (0, 1)).all() or (array.sum(axis=1) != 1).any():
+        return None
+    return array.argmax(axis=1)
+
+
+def describe(array, class_names=None):
+    """Labels [N, size] in words: '4 classes (cat 120, dog 98, ...)'."""
+    size, classes = array.shape[1], class_numbers(array)
+    if size == 0:
+        return 'none'
+    if classes is None:
+        return f'vectors of {size} numbers'
+    counts = np.bincount(classes, minlength=size)
+    shown = [f'{files.printable(class_names[index]) if class_names else index} {count:,}'
+             for index, count in enumerate(counts[:10])]
+    return f'{size} classes ({", ".join(shown)}{", ..." if size > 10 else ""})'

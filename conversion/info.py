@@ -1,0 +1,113 @@
+"""What a dataset holds, and what may be wrong with it."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from conversion import convert
+from conversion.labels import describe
+from training.dataset import TFRecordDataset
+from training.records import level_path
+
+SAMPLE = 10000          # images that mean and standard deviation are taken from, at the most
+NEAR = 3.0              # root mean square difference, in grey levels, of near-duplicates ...
+NEAR_RESOLUTION = 16    # ... at this resolution
+BLOCK = 512             # images looked at in one go
+
+
+def info(directory, verify=False, quality=False):
+    """Prints what there is to know. Returns how many records are damaged (if `verify`)."""
+    data = TFRecordDataset(directory, max_label_size='full', verify=False)
+    kind = 'gray' if data.num_channels == 1 else 'RGB'
+    print(f'Images   {data.num_images:,} of {data.resolution}x{data.resolution}, {kind}')
+    total = 0
+    for log2 in range(data.resolution.bit_length() - 1, 1, -1):
+        path = level_path(data.directory, data.name, log2)
+        total += os.path.getsize(path)
+        print(f'Level    {2**log2}x{2**log2}: {os.path.basename(path)}, '
+              f'{convert.gigabytes(os.path.getsize(path))}')
+    print(f'Size     {convert.gigabytes(total)}')
+    print(f'Labels   {describe(data.labels, data.class_names)}')
+    damaged = _print_damaged(data) if verify else 0
+    if not damaged:
+        _print_statistics(data)
+        if quality:
+            _print_quality(data)
+    return damaged
+
+
+def _print_damaged(data):
+    """Reads every record of every level; prints those whose checksum is wrong; their number."""
+    count = 0
+    for log2 in range(data.resolution.bit_length() - 1, 1, -1):
+        for index in convert.progress(range(data.num_images), data.num_images,
+                                      f'Verifying {2**log2}x{2**log2}'):
+            try:
+                data.read(2**log2, [index])
+            except ValueError as error:
+                print(f'Damaged  {error}')
+                count += 1
+    print(f'Verified {count or "no"} damaged records')
+    return count
+
+
+def _blocks(data, resolution, indices, what):
+    """Yields (indices, uint8 [n, H, W, C]) of all images, block by block."""
+    parts = np.array_split(indices, -(-len(indices) // BLOCK))
+    for part in convert.progress(parts, len(parts), what):
+        yield part, data.read(resolution, part)
+
+
+def _print_statistics(data):
+    """Mean and standard deviation of all channels of full-size images, in grey levels."""
+    indices = np.unique(np.linspace(0, data.num_images - 1, SAMPLE).astype(int))
+    count, total, squares = 0, 0.0, 0.0
+    for _, images in _blocks(data, data.resolution, indices, 'Averaging'):
+        flat = images.reshape(-1, data.num_channels)
+        for rows in np.array_split(flat, max(1, len(flat) // 2**20)):  # float64: a piece at a time
+            rows = rows.astype(np.float64)
+            count += len(rows)
+            total, squares = total + rows.sum(axis=0), squares + (rows**2).sum(axis=0)
+    mean = total / count
+    deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    of = f' (of {len(indices):,} images)' if len(indices) < data.num_images else ''
+    print('Pixels   mean ' + ', '.join(f'{x:.2f}' for x in mean) + '; standard deviation '
+          + ', '.join(f'{x:.2f}' for x in deviation) + of)
+
+
+def _print_quality(data):
+    """Prints the indices of images of one colour, and of those nearly the same as another."""
+    small = min(NEAR_RESOLUTION, data.resolution)
+    plain, thumbnails = [], []
+    for part, images in _blocks(data, data.resolution, np.arange(data.num_images), 'Looking'):
+        flat = (images.max(axis=(1, 2)) == images.min(axis=(1, 2))).all(axis=1)
+        plain += part[flat].tolist()
+        thumbnails.append(data.read(small, part).reshape(len(part), -1))
+    pairs = near_duplicates(np.concatenate(thumbnails))
+    print(f'Plain    {len(plain):,} images of one colour: {_listed(plain)}')
+    print(f'Near     {len(pairs):,} images that are nearly the same as an earlier one: '
+          + _listed(f'{index} (as {other})' for index, other in pairs))
+
+
+def near_duplicates(thumbnails):
+    """[(index, index of the first image before that is nearly the same)] of uint8 [N, pixels]."""
+    vectors = thumbnails.astype(np.float32)
+    vectors -= vectors.mean(axis=0)  # smaller numbers, so that less is lost in the subtraction
+    squares = (vectors**2).sum(axis=1)
+    limit = NEAR**2 * vectors.shape[1]
+    pairs = []
+    starts = range(0, len(vectors), BLOCK)
+    for start in convert.progress(starts, len(starts), 'Comparing'):
+        rows, before = slice(start, start + BLOCK), slice(0, start + BLOCK)
+        distances = (squares[rows, np.newaxis] + squares[before]
+                     - 2 * vectors[rows] @ vectors[before].T)
+        near = np.tril(distances <= limit, k=start - 1)
+        pairs += [(start + int(row), int(near[row].argmax()))
+                  for row in np.flatnonzero(near.any(axis=1))]
+    return pairs
+
+
+def _listed(items):
+    return ', '.join(map(str, items)) or 'none'

@@ -1,0 +1,87 @@
+"""Looking at a dataset: a contact sheet, and its images as PNG files again."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import os
+import re
+
+from PIL import Image, ImageShow
+
+from conversion import convert, workers
+from conversion.labels import DEFAULT_FILE, class_numbers
+from training import images
+from training.dataset import TFRecordDataset
+
+
+def display(directory, output=None, window=False):
+    """Writes a PNG with the first images of a dataset, a screen full; may show it in a window.
+
+    Args:
+        output: path of the PNG; None = `NAME-sheet.png` in the current directory.
+    """
+    data = TFRecordDataset(directory, verify=False)
+    columns, rows = images.grid_size(data.resolution, data.resolution)
+    rows = min(rows, -(-data.num_images // columns))
+    shown = range(min(columns * rows, data.num_images))
+    output = output or f'{data.name}-sheet.png'
+    images.save_png(output, images.grid(data.read(data.resolution, shown), columns, rows))
+    print(f'Written  {output}, {len(shown)} of {data.num_images:,} images, in rows of {columns}')
+    if window and not _show(output):
+        raise ValueError('--window: no program to show images with was found (or no screen); '
+                         f'open {output} by other means')
+
+
+def extract(directory, output_dir):
+    """Writes each image as `imgINDEX.png` or `imgINDEX-CLASS.png`, and the labels as JSON.
+
+    The names sort in the order of the records, and the JSON file has the form and the name that
+    create_from_images looks for: with --shuffle=0 it makes the same dataset again.
+    """
+    data = TFRecordDataset(directory, max_label_size='full')
+    if os.path.isdir(output_dir) and os.listdir(output_dir):
+        raise ValueError(f'{output_dir}: is not empty; give a new directory')
+    os.makedirs(output_dir, exist_ok=True)
+    classes = class_numbers(data.labels)
+    names = [_file_name(index, classes, data.class_names) for index in range(data.num_images)]
+
+    def save(index):
+        images.save_png(os.path.join(output_dir, names[index]),
+                        data.read(data.resolution, [index])[0])
+
+    with concurrent.futures.ThreadPoolExecutor(workers.available()) as pool:
+        for _ in convert.progress(pool.map(save, range(data.num_images)), data.num_images,
+                                  'Extracting'):
+            pass
+    if data.label_size:
+        _write_labels(os.path.join(output_dir, DEFAULT_FILE), names, data, classes)
+    print(f'Written  {data.num_images:,} images to {output_dir}')
+
+
+def _write_labels(path, names, data, classes):
+    """JSON with a line for each image: its class number or, where that says less, its vector."""
+    tells_size = data.class_names or classes is not None and classes.max() + 1 == data.label_size
+    labels = (classes if tells_size else data.labels).tolist()
+    lines = (json.dumps(pair, ensure_ascii=False) for pair in zip(names, labels))
+    with open(path, 'w', encoding='utf-8') as file:
+        file.write('{"labels": [\n' + ',\n'.join(lines) + '\n]')
+        if data.class_names:
+            file.write(',\n"classes": ' + json.dumps(data.class_names, ensure_ascii=False))
+        file.write('}\n')
+
+
+def _file_name(index, classes, class_names):
+    if classes is None:
+        return f'img{index:08d}.png'
+    name = class_names[classes[index]] if class_names else str(classes[index])
+    return f'img{index:08d}-{re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:40]}.png'
+
+
+def _show(path):
+    """Opens the system's image viewer; False where there is none or no screen for it."""
+    if os.name == 'posix' and os.uname().sysname != 'Darwin' and not (
+            os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')):
+        return False
+    with Image.open(path) as image:
+        return ImageShow.show(image)
