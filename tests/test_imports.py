@@ -19,12 +19,13 @@ MAY_IMPORT = {
     'schedule': {'config'},
     'layers': {'config'},
     'losses': {'config', 'layers'},
-    'networks': {'config', 'layers'},
+    'networks': {'config', 'layers', 'seeds'},
     'networks_progan': {'config', 'layers', 'networks'},
     'reference': {'config', 'layers', 'networks', 'networks_progan', 'network_states'},
-    'snapshot': {'config', 'layers', 'networks', 'networks_progan', 'file_kind', 'reference'},
+    'snapshot': {'config', 'layers', 'networks', 'networks_progan', 'file_kind', 'reference',
+                 'state'},
     'state': {'config', 'layers', 'networks', 'networks_progan'},
-    'steps': {'config', 'layers', 'losses', 'state'},
+    'steps': {'config', 'layers', 'losses', 'seeds', 'state'},
 }
 
 

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # before TensorFlow is imported: its start-up
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')  # before TensorFlow is imported: its start-up
                                                     # banner would hide our own first lines.
 
 
@@ -50,4 +50,5 @@ def run(main, flags_parser=None):
             print(f'{script}: interrupted', file=sys.stderr)
             return 130
 
-    app.run(guarded, argv=with_underscores(sys.argv), flags_parser=flags_parser)
+    options = {} if flags_parser is None else {'flags_parser': flags_parser}
+    app.run(guarded, argv=with_underscores(sys.argv), **options)

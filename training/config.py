@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass, field
 from typing import Optional, Tuple, Union
 
 NONLINEARITIES = ('lrelu', 'relu')
-MAX_RESOLUTION = 8192  # a 4-digit log2 guard against nonsense in files, not a limit of the method
+# Guards against nonsense in files, not limits of the method.
+MAX_RESOLUTION, MAX_WIDTH, MAX_MAPPING_LAYERS = 8192, 65536, 64
 
 
 def _require(condition, field_name, rule, value):
@@ -24,8 +26,9 @@ def _check_image_fields(config):
     _require(is_power_of_two(config.resolution) and 4 <= config.resolution <= MAX_RESOLUTION,
              'resolution', 'a power of two from 4 up', config.resolution)
     for name, least in (('num_channels', 1), ('label_size', 0), ('fmap_base', 1), ('fmap_max', 1)):
-        _require(isinstance(getattr(config, name), int) and getattr(config, name) >= least,
-                 name, f'an integer of at least {least}', getattr(config, name))
+        value = getattr(config, name)
+        _require(isinstance(value, int) and least <= value <= MAX_WIDTH, name,
+                 f'an integer within {least}..{MAX_WIDTH}', value)
     _require(config.fused_scale in (True, False, 'auto'), 'fused_scale', "True, False or 'auto'",
              config.fused_scale)
 
@@ -88,9 +91,11 @@ class GeneratorConfig(_Features):
         for name in ('nonlinearity', 'mapping_nonlinearity'):
             _require(getattr(self, name) in NONLINEARITIES, name, f'one of {NONLINEARITIES}',
                      getattr(self, name))
-        for name, least in (('latent_size', 1), ('dlatent_size', 1), ('mapping_fmaps', 1),
-                            ('mapping_layers', 0)):
-            _require(getattr(self, name) >= least, name, f'at least {least}', getattr(self, name))
+        for name in ('latent_size', 'dlatent_size', 'mapping_fmaps'):
+            _require(1 <= getattr(self, name) <= MAX_WIDTH, name, f'1..{MAX_WIDTH}',
+                     getattr(self, name))
+        _require(0 <= self.mapping_layers <= MAX_MAPPING_LAYERS, 'mapping_layers',
+                 f'0..{MAX_MAPPING_LAYERS}', self.mapping_layers)
         if self.mapping_layers == 0:
             _require(self.mapping_input_size == self.dlatent_size, 'dlatent_size',
                      f'{self.mapping_input_size} (latent_size, twice that with labels) where '
@@ -161,7 +166,8 @@ class ProganGeneratorConfig(_Features):
 
     def __post_init__(self):
         _check_image_fields(self)
-        _require(self.latent_size >= 1, 'latent_size', 'at least 1', self.latent_size)
+        _require(1 <= self.latent_size <= MAX_WIDTH, 'latent_size', f'1..{MAX_WIDTH}',
+                 self.latent_size)
 
 
 @dataclass(frozen=True)
@@ -252,3 +258,171 @@ class ScheduleConfig:
             _require(getattr(self, name) >= 0, name, 'at least 0', getattr(self, name))
         for name in ('G_lrate_base', 'D_lrate_base', 'tick_kimg_base'):
             _require(getattr(self, name) > 0, name, 'above 0', getattr(self, name))
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A whole training run, apart from where it is written and what it starts from."""
+    data: str                          # directory of TFRecord files
+    G: Union[GeneratorConfig, ProganGeneratorConfig]
+    D: Union[DiscriminatorConfig, ProganDiscriminatorConfig]
+    losses: LossConfig = LossConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    total_kimg: float = 25000          # thousands of images shown at the end of training
+    mirror_augment: bool = False       # flip each real image left-right with probability 1/2
+    minibatch_repeats: int = 4         # iterations between two readings of the schedule
+    D_repeats: int = 1                 # D steps for each G step
+    G_smoothing_kimg: float = 10.0     # half-life of the moving average Gs, thousands of images
+    image_snapshot_ticks: int = 1      # ticks between two fakes*.png; 0 = never
+    network_snapshot_ticks: int = 10   # ticks between two network-snapshot-*; 0 = at the end only
+    checkpoint_ticks: int = 1          # ticks between two checkpoints
+    grid: str = '1080p'                # size of the sample grids: '1080p', '4k' or COLUMNSxROWS
+    grid_layout: str = 'random'        # 'random', 'row_per_class', 'col_per_class', 'class4x4'
+    seed: int = 1000                   # of everything random in the run
+
+    def __post_init__(self):
+        for name, least in (('minibatch_repeats', 1), ('D_repeats', 1), ('checkpoint_ticks', 1),
+                            ('image_snapshot_ticks', 0), ('network_snapshot_ticks', 0),
+                            ('seed', 0)):
+            _require(getattr(self, name) >= least, name, f'at least {least}', getattr(self, name))
+        for name in ('total_kimg', 'G_smoothing_kimg'):
+            _require(getattr(self, name) > 0, name, 'above 0', getattr(self, name))
+        for name in ('resolution', 'num_channels', 'label_size'):
+            _require(getattr(self.G, name) == getattr(self.D, name), name, 'the same in G and D',
+                     (getattr(self.G, name), getattr(self.D, name)))
+        _require(self.schedule.lod_initial_resolution <= self.G.resolution,
+                 'lod_initial_resolution', f'at most the resolution of the data, {self.G.resolution}',
+                 self.schedule.lod_initial_resolution)
+
+    @property
+    def architecture(self):
+        """'stylegan' or 'progan'."""
+        return architecture_of(self.G)
+
+
+def architecture_of(config):
+    """'stylegan' or 'progan': which pair a network's config belongs to."""
+    return next(name for name, types in NETWORK_CONFIGS.items() if type(config) in types)
+
+
+def to_json(config):
+    """A config as JSON text, complete and reloadable; the inverse of `run_config_from_json`."""
+    fields = dataclasses.asdict(config)
+    if isinstance(config, RunConfig):
+        fields['architecture'] = config.architecture
+    return json.dumps(fields, indent=2)
+
+
+def network_config_from_dict(architecture, part, fields):
+    """The config of 'G' or 'D' from a dict read from a file; ValueError names what misfits."""
+    if architecture not in NETWORK_CONFIGS:
+        raise ValueError(f'architecture must be one of {tuple(NETWORK_CONFIGS)}; '
+                         f'received {architecture!r}.')
+    return _from_dict(NETWORK_CONFIGS[architecture]['GD'.index(part)], fields)
+
+
+def run_config_from_json(text):
+    """A RunConfig from the text of training_options.json; ValueError names what misfits."""
+    fields = json.loads(text)
+    architecture = fields.pop('architecture', 'stylegan')
+    for part in ('G', 'D'):
+        fields[part] = network_config_from_dict(architecture, part, fields[part])
+    fields['losses'] = _from_dict(LossConfig, fields['losses'])
+    fields['schedule'] = _from_dict(ScheduleConfig, fields['schedule'])
+    return _from_dict(RunConfig, fields)
+
+
+def _from_dict(config_class, fields):
+    known = {item.name for item in dataclasses.fields(config_class)}
+    unknown = sorted(set(fields) - known)
+    if unknown:
+        raise ValueError(f'{config_class.__name__} has no field {unknown[0]!r}; the file comes '
+                         f'from another version. Known: {", ".join(sorted(known))}.')
+    try:
+        return config_class(**fields)
+    except TypeError as error:
+        raise ValueError(f'{config_class.__name__}: a value of the wrong type ({error}).') from error
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named set of options: only what differs from the defaults."""
+    description: str
+    G: dict = field(default_factory=dict)
+    D: dict = field(default_factory=dict)
+    losses: dict = field(default_factory=dict)
+    schedule: dict = field(default_factory=dict)
+    run: dict = field(default_factory=dict)
+    architecture: str = 'stylegan'
+
+
+_STYLEGAN_LRATES = {128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003}
+_STYLEGAN_MINIBATCHES = {  # {number of GPUs: (base, {resolution: images over all GPUs})}
+    1: (4, {4: 128, 8: 128, 16: 128, 32: 64, 64: 32, 128: 16, 256: 8, 512: 4}),
+    2: (8, {4: 256, 8: 256, 16: 128, 32: 64, 64: 32, 128: 16, 256: 8}),
+    4: (16, {4: 512, 8: 256, 16: 128, 32: 64, 64: 32, 128: 16}),
+    8: (32, {4: 512, 8: 256, 16: 128, 32: 64, 64: 32})}
+
+
+def _stylegan(num_gpus):
+    base, minibatch_dict = _STYLEGAN_MINIBATCHES[num_gpus]
+    return Preset(f'The paper\'s final configuration (F), minibatches for {num_gpus} GPU'
+                  f'{"s" if num_gpus > 1 else ""}, any resolution',
+                  schedule={'lod_initial_resolution': 8, 'minibatch_base': base,
+                            'minibatch_dict': minibatch_dict, 'G_lrate_dict': _STYLEGAN_LRATES,
+                            'D_lrate_dict': _STYLEGAN_LRATES},
+                  run={'total_kimg': 25000, 'mirror_augment': True})
+
+
+_DIGITS_WIDTHS = {'fmap_base': 1024, 'fmap_max': 64}
+
+PRESETS = {
+    **{f'stylegan-{n}gpu': _stylegan(n) for n in _STYLEGAN_MINIBATCHES},
+    'digits': Preset(
+        'Small: 32x32 pictures on two CPU cores in a quarter of an hour (the demo)',
+        G={**_DIGITS_WIDTHS, 'latent_size': 64, 'dlatent_size': 64, 'mapping_fmaps': 64,
+           'mapping_layers': 4},
+        D=_DIGITS_WIDTHS, losses={'r1_gamma': 1.0},
+        schedule={'lod_initial_resolution': 8, 'lod_training_kimg': 10, 'lod_transition_kimg': 10,
+                  'minibatch_base': 32, 'G_lrate_base': 0.003, 'D_lrate_base': 0.003,
+                  'tick_kimg_base': 4, 'tick_kimg_dict': {}},
+        run={'total_kimg': 60, 'G_smoothing_kimg': 1.0, 'network_snapshot_ticks': 5,
+             'grid': '20x10'}),
+}
+
+
+def run_config(preset, data, resolution, num_channels, label_size, overrides=None):
+    """The RunConfig of a preset for a data set.
+
+    Args:
+        preset: a name in PRESETS.
+        data: directory of the data set.
+        overrides: {field name: value}; a name that G and D share is set in both.
+    Raises:
+        ValueError: an unknown preset or field, or a value out of its range.
+    """
+    if preset not in PRESETS:
+        raise ValueError(f'--preset={preset}: there is no such preset. '
+                         f'Known: {", ".join(sorted(PRESETS))}.')
+    chosen, overrides = PRESETS[preset], dict(overrides or {})
+    shape = {'resolution': resolution, 'num_channels': num_channels, 'label_size': label_size}
+    G_class, D_class = NETWORK_CONFIGS[chosen.architecture]
+    parts = {}
+    for name, part_class, fields in (('G', G_class, {**chosen.G, **shape}),
+                                     ('D', D_class, {**chosen.D, **shape}),
+                                     ('losses', LossConfig, chosen.losses),
+                                     ('schedule', ScheduleConfig, chosen.schedule)):
+        parts[name] = part_class(**{**fields, **_belonging(part_class, overrides)})
+    run = {**chosen.run, **_belonging(RunConfig, overrides)}
+    unknown = set(overrides) - {item.name for part in (G_class, D_class, LossConfig, ScheduleConfig,
+                                                       RunConfig)
+                                for item in dataclasses.fields(part)}
+    if unknown:
+        raise ValueError(f'--{min(unknown)}: the {chosen.architecture} networks of the preset '
+                         f'{preset!r} have no such option.')
+    return RunConfig(data=data, **parts, **run)
+
+
+def _belonging(config_class, overrides):
+    names = {item.name for item in dataclasses.fields(config_class)}
+    return {name: value for name, value in overrides.items() if name in names}

@@ -15,6 +15,7 @@ import tensorflow as tf
 from training import layers
 from training.config import DiscriminatorConfig, GeneratorConfig
 from training.layers import Bias, Conv2D, Dense, DownConv2D, NamedLayer, UpConv2D, lerp
+from training.seeds import folded_seed, random_normal, random_uniform
 
 FROM_CONFIG = object()      # default of arguments whose value the network's own config holds
 FUSED_FROM_RESOLUTION = 128  # fused_scale='auto': the reference's choice, which weights depend on
@@ -27,26 +28,6 @@ def split_lod(lod, resolution_log2):
                          f'{2 ** resolution_log2}; received {lod}.')
     level = int(math.floor(lod))
     return level, lod - level
-
-
-def folded_seed(seed, number):
-    """A stateless seed pair for the draw `number`; None stays None (the global generator)."""
-    return None if seed is None else tf.random.experimental.stateless_fold_in(
-        tf.cast(tf.convert_to_tensor(seed), tf.int32), number)
-
-
-def random_normal(shape, seed):
-    """N(0, 1) float32, from a stateless seed pair or (None) from the global generator."""
-    if seed is None:
-        return tf.random.normal(shape)
-    return tf.random.stateless_normal(shape, seed)
-
-
-def random_uniform(shape, seed, **options):
-    """Uniform numbers, from a stateless seed pair or (None) from the global generator."""
-    if seed is None:
-        return tf.random.uniform(shape, **options)
-    return tf.random.stateless_uniform(shape, seed, **options)
 
 
 class Mapping(NamedLayer):

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from training.config import LossConfig
 from training.losses import discriminator_loss, generator_loss
-from training.networks import folded_seed, random_uniform
+from training.seeds import folded_seed, random_uniform
 from training.state import TrainingState
 
 

@@ -1,0 +1,112 @@
+"""Trains a StyleGAN (or ProGAN) on a data set made by dataset_tool.py.
+
+  train.py --data=datasets/faces                        train with the preset for one GPU
+  train.py --data=datasets/faces --resume=latest        go on with the newest run of that data set
+  train.py --data=datasets/cats --resume=faces.safetensors      transfer learning from a network
+  train.py --data=datasets/faces --dry_run              check and show all options, write nothing
+
+Options not given come from the preset. 1 kimg = 1000 real images shown to the discriminator.
+"""
+
+import os
+import sys
+
+from training import cli
+
+from absl import flags
+
+from training import options
+from training.config import PRESETS, run_config, to_json
+
+FLAGS = flags.FLAGS
+OPTIONS = options.all_options()
+
+flags.DEFINE_string('data', None, 'Directory of TFRecord files written by dataset_tool.py.')
+flags.DEFINE_string('outdir', 'results', 'Where run directories are made.')
+flags.DEFINE_string('preset', 'stylegan-1gpu', 'Named set of options: '
+                    + '; '.join(f'{name} = {preset.description}'
+                                for name, preset in PRESETS.items()))
+flags.DEFINE_integer('resolution', None, 'Train at this resolution; default: that of the data.')
+flags.DEFINE_string('max_label_size', '0', 'Labels: 0 = unconditional, N = the first N components, '
+                    'full = all.')
+flags.DEFINE_string('resume', 'none', "'none' = a new run; 'latest' = go on with the newest run of "
+                    'this data set; a run number or directory = go on with that one; a network '
+                    'file = a new run from its weights (transfer learning).')
+flags.DEFINE_integer('resume_snapshot', None, 'With --resume=RUN: a new run from the weights of '
+                     "that run's network snapshot of this kimg.")
+flags.DEFINE_float('resume_kimg', None, 'With weights from a network file: where in the schedule '
+                   'to start. Default: the first kimg that is wholly at full resolution, or the '
+                   "snapshot's own kimg with --resume_snapshot.")
+flags.DEFINE_string('metrics', 'none', "Measured after each network snapshot: names separated by "
+                    "commas, or 'none'.")
+flags.DEFINE_boolean('dry_run', False, 'Check everything, print the options, write nothing.')
+for _option in OPTIONS.values():
+    if _option.kind == 'bool':
+        flags.DEFINE_boolean(_option.name, None, _option.help)
+    else:
+        flags.DEFINE_string(_option.name, None, _option.help)
+flags.mark_flag_as_required('data')
+
+
+def configured(dataset):
+    """The RunConfig that preset, data set and flags name."""
+    overrides = {}
+    for name, option in OPTIONS.items():
+        value = FLAGS[name].value
+        if value is not None:
+            overrides[name] = value if option.kind == 'bool' else options.parse(option, value)
+    return run_config(FLAGS.preset, dataset.directory, dataset.resolution, dataset.num_channels,
+                      dataset.label_size, overrides)
+
+
+def print_plan(config, dataset, start):
+    """All options as JSON, then a few plain lines."""
+    print(to_json(config))
+    labels = f'{dataset.label_size} label components' if dataset.label_size else 'no labels'
+    print(f'\nData:       {dataset.directory}: {dataset.num_images} images '
+          f'{dataset.resolution}x{dataset.resolution}x{dataset.num_channels}, {labels}, '
+          f'mirror {"on" if config.mirror_augment else "off"}')
+    print(f'Training:   {config.total_kimg:g} kimg (1 kimg = 1000 images shown), '
+          f'seed {config.seed}')
+    print(f'Start:      {start.description}')
+
+
+def main(args):
+    if len(args) > 1:
+        raise ValueError(f'{args[1]!r} is not a flag; write --flag=value.')
+    from training import loop, starting
+    from training.dataset import TFRecordDataset
+    label_size = FLAGS.max_label_size
+    if label_size != 'full':
+        label_size = options.parse(options.Option('max_label_size', 'int', ''), label_size)
+    dataset = TFRecordDataset(FLAGS.data, FLAGS.resolution, label_size)
+    config = configured(dataset)
+    start = starting.find_start(config, FLAGS.outdir, FLAGS.resume, FLAGS.resume_snapshot,
+                                FLAGS.resume_kimg)
+    config = start.config
+    starting.check_minibatches(config)
+    metrics = _metrics(dataset)
+    print_plan(config, dataset, start)
+    dataset.close()
+    if FLAGS.dry_run:
+        print('Dry run: nothing was written.')
+        return 0
+    run_dir = start.run_dir or starting.make_run_dir(config, FLAGS.outdir)
+    print(f'Run:        {run_dir}\n', flush=True)
+    try:
+        loop.train(config, run_dir, start.initial, start.kimg, metrics)
+    except loop.Interrupted as interrupted:
+        print(f'{os.path.basename(sys.argv[0])}: {interrupted}', file=sys.stderr)
+        return 130
+    return 0
+
+
+def _metrics(dataset):
+    del dataset
+    if FLAGS.metrics == 'none':
+        return {}
+    raise ValueError(f'--metrics={FLAGS.metrics}: there are no metrics yet; leave it out.')
+
+
+if __name__ == '__main__':
+    cli.run(main)

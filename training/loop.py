@@ -1,0 +1,331 @@
+"""The training loop: schedule, iterations, ticks, sample grids, snapshots, checkpoints."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from training import images as img
+from training import snapshot
+from training.config import RunConfig, to_json
+from training.dataset import TFRecordDataset, blend_reals, plain_errors
+from training.log import RunLog, format_time, memory_gb
+from training.runs import CHECKPOINTS, save_options
+from training.schedule import training_schedule
+from training.seeds import folded_seed, random_normal
+from training.state import Checkpoints, TrainingState, copy_weights
+from training.steps import discriminator_step, train_iteration
+
+GRID_SEED, LABEL_SEED = 1, 2  # what a draw is for, folded into the run's seed
+FINAL = f'network-final{snapshot.SUFFIX}'
+
+
+class Interrupted(Exception):
+    """The run was asked to stop (SIGINT, SIGTERM); a checkpoint has been written."""
+
+
+class StopSignal:
+    """Remembers SIGINT and SIGTERM, so that a run stops between two iterations, not inside one."""
+
+    def __init__(self):
+        self.number = None
+        self._previous = {}
+
+    def __enter__(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._previous[number] = signal.signal(number, self._received)
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _received(self, number, _):
+        if self.number is not None:  # the second time: at once
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        self.number = number
+
+
+class SampleGrid:
+    """The same latents and labels all through a run, drawn as fakes*.png; reals.png beside them."""
+
+    def __init__(self, config: RunConfig, dataset: TFRecordDataset):
+        if config.grid in ('1080p', '4k'):
+            size = img.grid_size(dataset.resolution, dataset.resolution, config.grid)
+        else:
+            size = tuple(int(number) for number in config.grid.split('x'))
+        self.columns, self.rows = size
+        random_state = np.random.RandomState([config.seed, GRID_SEED])
+        indices = img.grid_indices(dataset.labels, self.columns, self.rows, config.grid_layout,
+                                   random_state)
+        self.reals = dataset.read(dataset.resolution, indices)
+        self.labels = dataset.labels[indices]
+        self.z = random_state.randn(len(indices), config.G.latent_size).astype(np.float32)
+
+    def real_picture(self):
+        """uint8 [H, W, C]."""
+        return img.grid(self.reals, self.columns, self.rows)
+
+    def fake_picture(self, Gs, lod, minibatch):
+        """uint8 [H, W, C]: Gs at `lod`, no truncation, stored noise, at full resolution."""
+        style_options = {'truncation_psi': None, 'randomize_noise': False}
+        options = style_options if hasattr(Gs, 'mapping') else {}
+        factor = 2 ** int(lod)
+        parts = []
+        for i in range(0, len(self.z), minibatch):
+            labels = self.labels[i:i + minibatch] if self.labels.shape[1] else None
+            fakes = Gs(self.z[i:i + minibatch], labels, lod=lod, **options)
+            parts.append(img.to_png_uint8(fakes.numpy()))
+        picture = img.grid(np.concatenate(parts), self.columns, self.rows)
+        return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def compiled_iteration(state: TrainingState, config: RunConfig, level):
+    """The whole iteration at one level as one compiled function.
+
+    Takes D_repeats pairs (uint8 images, labels), G's labels [N, label_size], alpha, G_lrate,
+    D_lrate and ema_beta (scalar tensors). All random numbers follow from the run's seed and the
+    iteration's number, so that a resumed run is the run that was not interrupted.
+    """
+    def iterate(batches, G_labels, alpha, G_lrate, D_lrate, ema_beta):
+        base = folded_seed(folded_seed([config.seed, 0], state.iteration), 0)
+        options = {'level': level, 'alpha': alpha, 'losses': config.losses,
+                   'randomize_noise': True, 'style_mixing': True}
+        for repeat, (images, labels) in enumerate(batches):
+            seed = folded_seed(base, repeat)
+            reals = blend_reals(images, alpha, config.mirror_augment, folded_seed(seed, 10))
+            shape = [images.shape[0], config.G.latent_size]
+            z_d = random_normal(shape, folded_seed(seed, 11))
+            if repeat < config.D_repeats - 1:
+                discriminator_step(state, reals, labels, z_d, lrate=D_lrate, seed=seed, **options)
+                state.update_moving_average(ema_beta)
+            else:
+                z_g = random_normal(shape, folded_seed(seed, 12))
+                train_iteration(state, reals, labels, z_d, z_g, G_lrate=G_lrate, D_lrate=D_lrate,
+                                ema_beta=ema_beta, G_labels=G_labels, seed=seed, **options)
+            state.nimg.assign_add(images.shape[0])
+            state.reals_drawn.assign_add(images.shape[0])
+        state.iteration.assign_add(1)
+
+    return tf.function(iterate)
+
+
+class Iterations:
+    """Runs iterations at any level: keeps compiled functions and the stream of reals."""
+
+    def __init__(self, state, config, dataset, log):
+        self.state, self.config, self.dataset, self.log = state, config, dataset, log
+        self._compiled, self._stream, self._stream_key = {}, None, None
+
+    def run(self, sched, minibatch_repeats):
+        """`minibatch_repeats` iterations at one reading of the schedule."""
+        level = int(math.floor(sched.lod))
+        self._open_stream(sched)
+        beta = 0.5 ** (sched.minibatch / (self.config.G_smoothing_kimg * 1000))
+        scalars = [tf.constant(value, tf.float32)
+                   for value in (sched.lod - level, sched.G_lrate, sched.D_lrate, beta)]
+        if (level, sched.minibatch) not in self._compiled:
+            self._compiled[level, sched.minibatch] = compiled_iteration(self.state, self.config,
+                                                                        level)
+            size = sched.resolution
+            with self.log.phase(f'Compiling the {size}x{size} training step, minibatch '
+                                f'{sched.minibatch} (once per resolution)'):
+                self._iterate(level, sched.minibatch, scalars)
+            minibatch_repeats -= 1
+        for _ in range(minibatch_repeats):
+            self._iterate(level, sched.minibatch, scalars)
+
+    def _iterate(self, level, minibatch, scalars):
+        with plain_errors():
+            batches = [next(self._stream) for _ in range(self.config.D_repeats)]
+        G_labels = self.dataset.random_labels(
+            [self.config.seed, LABEL_SEED, int(self.state.iteration)], minibatch)
+        self._compiled[level, minibatch](batches, tf.constant(G_labels), *scalars)
+
+    def _open_stream(self, sched):
+        key = (sched.resolution, sched.minibatch)
+        if key != self._stream_key:
+            self._stream = iter(self.dataset.batches(*key, int(self.state.reals_drawn),
+                                                     self.config.seed))
+            self._stream_key = key
+
+
+class Run:
+    """One training run: its state, its files, and the clock."""
+
+    def __init__(self, config: RunConfig, run_dir, dataset, log, metrics):
+        self.config, self.run_dir, self.dataset, self.log = config, run_dir, dataset, log
+        self.metrics = metrics
+        self.total_nimg = int(config.total_kimg * 1000)
+        with log.phase('Building the networks'):
+            tf.keras.utils.set_random_seed(config.seed)
+            self.state = TrainingState(config.G, config.D)
+        self.checkpoints = Checkpoints(self.state, os.path.join(run_dir, CHECKPOINTS))
+        self.grid = SampleGrid(config, dataset)
+        self.iterations = Iterations(self.state, config, dataset, log)
+        self.clock = time.time()
+        self.tick_seconds = self.maintenance = 0.0
+
+    def schedule(self):
+        """The schedule at this moment."""
+        return training_schedule(int(self.state.nimg), self.config.G.resolution, 1,
+                                 self.config.schedule)
+
+    def begin(self, initial, start_kimg):
+        """Restores the newest checkpoint, or starts (from `initial`, a Snapshot, if given)."""
+        if self.checkpoints.restore_latest():
+            sched = self.schedule()
+            fading = sched.lod - math.floor(sched.lod)
+            self.log.say(f'Resuming at kimg {self.kimg:.1f}: {sched.resolution}x{sched.resolution}, '
+                         f'lod {sched.lod:.2f}'
+                         + (f' (fading in, {100 * (1 - fading):.0f}%)' if fading else '')
+                         + ', networks and optimizers restored.')
+            self.log.start_at(self.kimg)
+            return
+        if initial is not None:
+            for source, target in ((initial.G, self.state.G), (initial.D, self.state.D),
+                                   (initial.Gs, self.state.Gs)):
+                copy_weights(source, target)
+        self.state.nimg.assign(int(start_kimg * 1000))
+        self.state.tick_start_nimg.assign(self.state.nimg)
+        self.log.start_at(start_kimg)
+        img.save_png(os.path.join(self.run_dir, 'reals.png'), self.grid.real_picture())
+        self.log.images('reals', self.grid.real_picture(), self.state.nimg)
+        self.save_fakes(self.schedule())
+        self.checkpoints.save()
+
+    @property
+    def kimg(self):
+        """Thousands of images shown."""
+        return int(self.state.nimg) / 1000
+
+    def save_fakes(self, sched):
+        """fakes<kimg>.png."""
+        picture = self.grid.fake_picture(self.state.Gs, sched.lod, sched.minibatch)
+        img.save_png(os.path.join(self.run_dir, f'fakes{round(self.kimg):06d}.png'), picture)
+        self.log.images('fakes', picture, self.state.nimg)
+
+    def save_networks(self, name, sched):
+        """A network file; returns its path."""
+        path = os.path.join(self.run_dir, name)
+        snapshot.save(path, self.state.G, self.state.D, self.state.Gs, self.kimg, sched.lod)
+        self.log.say(f'Wrote {path} ({os.path.getsize(path) / 2**20:.1f} MB)')
+        return path
+
+    def save_checkpoint(self):
+        """The whole state; the time spent so far with it."""
+        now = time.time()
+        self.state.seconds.assign_add(now - self.clock)
+        self.clock = now
+        self.checkpoints.save()
+
+    def tick(self, sched, done):
+        """What happens every tick_kimg: numbers, pictures, snapshots, a checkpoint."""
+        tick = int(self.state.tick)
+        stats = self._take_stats(sched, tick)
+        start = time.time()
+        self.log.tick(stats)
+        for name in ('loss_D', 'loss_G'):
+            if not math.isfinite(stats[name]):
+                raise ValueError(
+                    f'{name} is not finite in tick {tick} (kimg {self.kimg:.1f}). The checkpoint '
+                    f'and the snapshots of before are good; go on from them with another --seed or '
+                    f'a lower --G_lrate_base and --D_lrate_base.')
+        config = self.config
+        if done or (config.image_snapshot_ticks and tick % config.image_snapshot_ticks == 0):
+            self.save_fakes(sched)
+        if done or tick == 1 or (config.network_snapshot_ticks
+                                 and tick % config.network_snapshot_ticks == 0):
+            self.measure(self.save_networks(
+                f'network-snapshot-{round(self.kimg):06d}{snapshot.SUFFIX}', sched))
+        self.state.tick.assign_add(1)
+        self.state.tick_start_nimg.assign(self.state.nimg)
+        if done or tick % config.checkpoint_ticks == 0:
+            self.save_checkpoint()
+        self.maintenance = time.time() - start
+        self.tick_seconds = 0.0
+
+    def measure(self, network_path):
+        """Every metric of a network snapshot; one that fails is logged and the run goes on."""
+        for name, metric in self.metrics.items():
+            start = time.time()
+            try:
+                values = metric(self.state.Gs)
+            except Exception as error:  # a metric must not end weeks of training
+                self.log.say(f'Metric {name} failed: {error}')
+                continue
+            record = {'metric': name, 'kimg': self.kimg, 'network': os.path.basename(network_path),
+                      **values, 'seconds': time.time() - start}
+            self.log.metric(name, record)
+            self.log.say(f'{name}: ' + ', '.join(f'{key} {value:.4g}'
+                                                 for key, value in values.items()))
+
+    def _take_stats(self, sched, tick):
+        kimg_in_tick = (int(self.state.nimg) - int(self.state.tick_start_nimg)) / 1000
+        total_seconds = float(self.state.seconds) + time.time() - self.clock
+        sec_per_kimg = self.tick_seconds / max(kimg_in_tick, 1e-9)
+        gpumem, cpumem = memory_gb()
+        remaining = max(self.config.total_kimg - self.kimg, 0) * sec_per_kimg
+        return {'tick': tick, 'kimg': self.kimg, 'nimg': int(self.state.nimg), 'lod': sched.lod,
+                'resolution': sched.resolution, 'minibatch': sched.minibatch,
+                'G_lrate': sched.G_lrate, 'D_lrate': sched.D_lrate, **self.state.take_stats(),
+                'time': format_time(total_seconds), 'seconds': total_seconds,
+                'sec_per_tick': self.tick_seconds, 'sec_per_kimg': sec_per_kimg,
+                'maintenance_sec': self.maintenance, 'gpumem_gb': gpumem, 'cpumem_gb': cpumem,
+                'percent': 100 * self.kimg / self.config.total_kimg, 'eta': format_time(remaining)}
+
+    def go(self, stop):
+        """Iterations and ticks until total_kimg, or until `stop` has a signal's number."""
+        while int(self.state.nimg) < self.total_nimg:
+            sched = self.schedule()
+            previous = float(self.state.optimizer_lod)
+            if (math.floor(sched.lod), math.ceil(sched.lod)) != (math.floor(previous),
+                                                                 math.ceil(previous)):
+                self.state.reset_optimizers()
+            self.state.optimizer_lod.assign(sched.lod)
+            start = time.time()
+            self.iterations.run(sched, self.config.minibatch_repeats)
+            self.tick_seconds += time.time() - start
+            self.log.progress(self.kimg)
+            done = int(self.state.nimg) >= self.total_nimg
+            since_tick = int(self.state.nimg) - int(self.state.tick_start_nimg)
+            if done or since_tick >= sched.tick_kimg * 1000:
+                self.tick(sched, done)
+            if stop.number is not None and not done:
+                self.save_checkpoint()
+                raise Interrupted(f'Stopped at kimg {self.kimg:.1f}; the checkpoint is written. '
+                                  'Run the same command with --resume=latest to go on.')
+
+
+def train(config: RunConfig, run_dir, initial=None, start_kimg=0.0, metrics=None):
+    """Trains in `run_dir` until total_kimg; goes on from the newest checkpoint if there is one.
+
+    Args:
+        config: the whole run.
+        run_dir: an existing directory.
+        initial: a Snapshot whose weights a new run starts from; None = fresh weights.
+        start_kimg: where in the schedule a new run starts.
+        metrics: {name: callable Gs -> {value name: float}}, measured after each network snapshot.
+    Raises:
+        Interrupted: after SIGINT or SIGTERM, with a checkpoint written.
+        ValueError: a loss is not finite, or the data are damaged.
+    """
+    save_options(run_dir, to_json(config))
+    log = RunLog(run_dir, config.total_kimg)
+    try:
+        with log.phase('Opening the data set'):
+            dataset = TFRecordDataset(config.data, config.G.resolution, config.G.label_size,
+                                      verify=False)
+        run = Run(config, run_dir, dataset, log, metrics or {})
+        run.begin(initial, start_kimg)
+        with StopSignal() as stop:
+            run.go(stop)
+        run.save_networks(FINAL, run.schedule())
+    finally:
+        log.close()
