@@ -10,9 +10,7 @@ import numpy as np
 import tqdm
 
 from conversion import files, target
-from training.records import Writer, pyramid
-
-_RECORD_BYTES = 96  # of a record beside its pixels, at most
+from training.records import Writer, dataset_bytes, pyramid
 
 
 def shuffled(num_images, shuffle=True):
@@ -21,13 +19,6 @@ def shuffled(num_images, shuffle=True):
     if shuffle:
         np.random.RandomState(123).shuffle(order)
     return order
-
-
-def dataset_bytes(num_images, resolution, num_channels, label_size=0):
-    """How many bytes a dataset takes on disk, all levels together (a little less, in truth)."""
-    sides = [2**log2 for log2 in range(2, resolution.bit_length())]
-    record = sum(num_channels * side**2 + _RECORD_BYTES for side in sides)
-    return num_images * (record + 4 * label_size) + 4096
 
 
 def check_space(directory, needed):
@@ -95,11 +86,11 @@ def write_arrays(directory, images, labels=None, class_names=None, shuffle=True,
 
 def report_size(directory, num_images, resolution, num_channels, label_size=0):
     """Prints how much will be written; OSError if it does not fit."""
-    needed = dataset_bytes(num_images, resolution, num_channels, label_size)
+    needed = dataset_bytes(num_images, resolution, num_channels) + 4 * num_images * label_size
     free = check_space(directory, needed)
     print(f'Images   {num_images:,} of {resolution}x{resolution}, '
           f'{"gray" if num_channels == 1 else "RGB"}')
-    print(f'Size     about {gigabytes(needed)} in all resolutions ({gigabytes(free)} free)')
+    print(f'Size     {gigabytes(needed)}, all resolutions together ({gigabytes(free)} free)')
 
 
 def write_skipped(writer, skipped):

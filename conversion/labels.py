@@ -86,7 +86,7 @@ def _from_file(data, path):
         text = data.decode('utf-8-sig')
         pairs, class_names = _parse_json(text) if text.lstrip()[:1] in ('{', '[') else \
             (_parse_csv(text), None)
-    except (ValueError, TypeError, KeyError, csv.Error, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, csv.Error, RecursionError) as error:
         raise ValueError(f'{shown}: expected JSON like {{"labels": [["a/b.png", 3], ...]}} or CSV '
                          f'lines like a/b.png,3, got something else ({error})') from error
     if not pairs:
@@ -106,6 +106,8 @@ def _parse_json(text):
     if isinstance(pairs, dict):
         pairs = pairs.items()
     class_names = content.get('classes') if isinstance(content, dict) else None
+    if not isinstance(class_names, (list, type(None))):
+        raise ValueError('"classes" is no list of names')
     return [(str(name), tuple(label) if isinstance(label, list) else label)
             for name, label in pairs or ()], class_names
 
@@ -128,7 +130,7 @@ def _numbered(of, class_names, shown):
                              f'got lengths {sorted(sizes)[:5]}')
         if not all(type(x) in (int, float) for label in of.values() for x in label):
             raise ValueError(f'{shown}: label vectors must hold numbers only')
-        return Labels(of, sizes.pop(), None, shown)
+        return _checked(of, sizes.pop(), class_names, shown)
     if kinds == {str}:
         class_names = sorted(set(of.values()))
         number = {name: index for index, name in enumerate(class_names)}
@@ -141,8 +143,14 @@ def _numbered(of, class_names, shown):
     if lowest < 0 or size > MAX_CLASSES:
         raise ValueError(f'{shown}: class numbers run from 0 to at most {MAX_CLASSES - 1}, '
                          f'got {lowest if lowest < 0 else highest}')
-    if class_names is not None and len(class_names) != size:
-        raise ValueError(f'{shown}: {len(class_names)} class names, but classes up to {highest}')
+    return _checked(of, size, class_names, shown)
+
+
+def _checked(of, size, class_names, shown):
+    """Labels with names that are one string for each component, or none."""
+    if class_names is not None and [type(name) for name in class_names] != [str] * size:
+        raise ValueError(f'{shown}: expected {size} class names, one for each component of the '
+                         f'labels, got {len(class_names)}')
     return Labels(of, size, tuple(class_names) if class_names else None, shown)
 
 

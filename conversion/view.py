@@ -61,8 +61,9 @@ def extract(directory, output_dir):
 
 def _write_labels(path, names, data, classes):
     """JSON with a line for each image: its class number or, where that says less, its vector."""
-    tells_size = data.class_names or classes is not None and classes.max() + 1 == data.label_size
-    labels = (classes if tells_size else data.labels).tolist()
+    numbers_do = classes is not None and (
+        data.class_names or classes.max() + 1 == data.label_size)  # else the size would be lost
+    labels = (classes if numbers_do else data.labels).tolist()
     lines = (json.dumps(pair, ensure_ascii=False) for pair in zip(names, labels))
     with open(path, 'w', encoding='utf-8') as file:
         file.write('{"labels": [\n' + ',\n'.join(lines) + '\n]')

@@ -74,6 +74,15 @@ def envelopes(shape):
     return (head + data_start, shape_entry), (head + shape_entry + data_start, b'')
 
 
+def dataset_bytes(num_images, resolution, num_channels):
+    """How many bytes the TFRecord files of a data set have, all levels together."""
+    total = 0
+    for log2 in range(2, resolution.bit_length()):
+        shape = (num_channels, 2**log2, 2**log2)
+        total += 16 + sum(map(len, envelopes(shape)[0])) + math.prod(shape)
+    return num_images * total
+
+
 def _varint(number):
     """Protobuf's whole numbers: seven bits a byte, the lowest first."""
     encoded = bytearray()
