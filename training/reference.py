@@ -204,18 +204,22 @@ def _roles(states):
     return roles
 
 
-def load_networks(path):
-    """{'G': ..., 'D': ..., 'Gs': ...} of a pickle, without those that it does not hold.
+def networks_of(states, path):
+    """{'G': ..., 'D': ..., 'Gs': ...} of the states read from `path`, without what is not there.
 
     A lone generator is 'Gs', whatever its name: what images are generated with.
     """
-    states = read_states(path)
     try:
         for state in states:
             _check_generation(state)
         return {role: network_of(state) for role, state in zip(_roles(states), states)}
     except ValueError as error:
-        raise ValueError(f'{path}: {error}.') from None
+        raise ValueError(f'{path}: {str(error).rstrip(".")}.') from None
+
+
+def load_networks(path):
+    """{'G': ..., 'D': ..., 'Gs': ...} of a pickle, without what it does not hold."""
+    return networks_of(read_states(path), path)
 
 
 def load_pickle(path):

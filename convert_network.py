@@ -1,0 +1,92 @@
+"""Converts a network pickle of the reference to a safetensors file, and lists its layers."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+
+from absl.flags import argparse_flags
+
+from training import cli
+
+PUBLISHED_LICENCE = ('CC BY-NC 4.0, NVIDIA Corporation: free for non-commercial use with '
+                     'attribution')
+UNKNOWN_LICENCE = 'not stated in the file; that of whoever trained the network'
+
+
+def _kimg(path):
+    """Thousands of images shown in training, which the reference keeps in the name only."""
+    number = re.search(r'network-snapshot-(\d+)', os.path.basename(path))
+    return float(number.group(1)) if number else 0.0
+
+
+def _lod(state):
+    """Level of detail that training was at: the reference keeps it as a variable."""
+    lod = state.variables.get('lod')
+    return 0.0 if lod is None or lod.shape else float(lod)
+
+
+def _notes(source, path, licence):
+    """Where the network comes from, as metadata; of local files the name alone."""
+    from training import download
+    published = {entry.file_name: name for name, entry in download.PUBLISHED.items()}
+    file_name = os.path.basename(path)
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        for block in iter(lambda: file.read(2 ** 20), b''):
+            digest.update(block)
+    if file_name in published:
+        source = f'{file_name} ({published[file_name]}), T. Karras, S. Laine, T. Aila 2018'
+    elif not re.match('https?://', source):
+        source = file_name
+    return {'source': source, 'source_sha256': digest.hexdigest(),
+            'licence': licence or (PUBLISHED_LICENCE if file_name in published
+                                   else UNKNOWN_LICENCE)}
+
+
+def _parse(argv):
+    parser = argparse_flags.ArgumentParser(prog='convert_network.py', description=__doc__)
+    parser.add_argument('source', metavar='IN', help='pickle: a path, a URL or a short name '
+                        '(ffhq, celebahq, bedrooms, cars, cats)')
+    parser.add_argument('target', metavar='OUT', help='safetensors file to write')
+    parser.add_argument('--cache_dir', help='where downloads are kept')
+    parser.add_argument('--licence', help='licence note for the metadata of OUT')
+    return parser.parse_args(argv[1:])
+
+
+def _check_target(target):
+    from training.snapshot import SUFFIX
+    if not target.endswith(SUFFIX):
+        raise ValueError(f'{target}: OUT must end in {SUFFIX}; write it to '
+                         f'{os.path.splitext(target)[0]}{SUFFIX}, say')
+    if os.path.exists(target):
+        raise ValueError(f'{target}: exists already; delete it or name another file')
+    directory = os.path.dirname(target) or '.'
+    if not os.path.isdir(directory):
+        raise ValueError(f'{target}: there is no folder {directory}; make it first')
+
+
+def main(args):
+    from training import download, reference, snapshot, summary
+    _check_target(args.target)
+    path = download.local_path(args.source, args.cache_dir)
+    states = reference.read_states(path)
+    networks = reference.networks_of(states, path)
+    if 'Gs' not in networks:
+        raise ValueError(f'{path}: holds {" and ".join(networks)} only; a network file needs Gs')
+    for role in [role for role in ('Gs', 'D') if role in networks]:
+        print(summary.layer_table(networks[role], role), end='\n\n')
+    whole = len(networks) == len(reference.ROLES)
+    kimg, lod = _kimg(path), _lod(states[0])
+    notes = _notes(args.source, path, args.licence)
+    G, D = (networks['G'], networks['D']) if whole else (None, None)
+    snapshot.save(args.target, G, D, networks['Gs'], kimg=kimg, lod=lod, notes=notes)
+    held = 'G, D and Gs' if whole else 'Gs only: can generate, cannot resume training'
+    print(f'Wrote {args.target} ({os.path.getsize(args.target) / 2**20:.1f} MB), {held}')
+    print(f'kimg {kimg:g}, lod {lod:.2f}; source: {notes["source"]}')
+    print(f'licence: {notes["licence"]}')
+
+
+if __name__ == '__main__':
+    cli.run(main, flags_parser=_parse)
