@@ -17,7 +17,7 @@ import struct
 
 import numpy as np
 
-MAX_STEPS = 250_000        # opcodes, and pairs of dictionaries: a 1024x1024 triple has some 20,000
+MAX_STEPS = 250_000        # opcodes, and pairs of dictionaries: a 1024x1024 triple has some 10,000
 MAX_ARGUMENTS = 5          # of a call: copying a long list of them again and again takes for ever
 MAX_DIGITS = 100           # of a number written as text: longer ones take quadratic time
 MAX_INTEGER_BYTES = 16     # of a binary integer
