@@ -8,7 +8,7 @@ import warnings
 from typing import Optional
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 Image.init()
 # No other kinds, whatever a file's name says: some (EPS) are programs that run when opened.
@@ -19,6 +19,10 @@ CROPS = ('none', 'center', 'pad')
 RESIZES = {'lanczos': Image.Resampling.LANCZOS, 'box': Image.Resampling.BOX, 'none': None}
 _GRAY_MODES = ('1', 'L', 'LA', 'La', 'I', 'I;16', 'I;16B', 'I;16L', 'I;16N')
 _EXIF_ORIENTATION = 0x0112
+_TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
+          4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+          6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+          8: Image.Transpose.ROTATE_90}  # what turns an image of this EXIF orientation upright
 
 
 class Unusable(ValueError):
@@ -68,8 +72,7 @@ def check(data):
         orientation, conversions = _orientation(image), _conversions(image)
         if image.format in ('JPEG', 'MPO'):  # all of the file is read, but to fewer pixels: faster
             image.draft(image.mode, (width // 8, height // 8))
-        image.load()
-        _eight_bits(image)
+        _plain(image, Rules(num_channels=3))
     return Facts((height, width) if orientation >= 5 else (width, height), gray, conversions)
 
 
@@ -86,10 +89,9 @@ def upright(data, rules):
     """Returns the image in `data` (bytes), 8-bit gray or RGB, turned as EXIF says, opaque."""
     with _reasons():
         image = _open(data)
-        if _orientation(image) != 1:
-            image = ImageOps.exif_transpose(image)
-        image = _opaque(_eight_bits(image), rules.background)
-        return image.convert('L' if rules.num_channels == 1 else 'RGB')
+        turn = _TURNS.get(_orientation(image))
+        image = _plain(image, rules)
+        return image if turn is None else image.transpose(turn)
 
 
 def pixels(image):
@@ -208,6 +210,16 @@ def _conversions(image):
     return tuple(found)
 
 
+def _plain(image, rules):
+    """The image in 8-bit gray or RGB, without transparency."""
+    image = _eight_bits(image)
+    if image.has_transparency_data:
+        canvas = Image.new('RGBA', image.size, rules.background)
+        canvas.alpha_composite(image.convert('RGBA'))
+        image = canvas
+    return image.convert('L' if rules.num_channels == 1 else 'RGB')
+
+
 def _eight_bits(image):
     """16-bit gray is scaled (Pillow's own conversion would clip it); other modes pass."""
     if image.mode == 'F':
@@ -218,14 +230,6 @@ def _eight_bits(image):
     if pixels.min() < 0 or pixels.max() > 65535:
         raise Unusable('has 32-bit pixels, whose range is not known')
     return Image.fromarray(((pixels + 128) // 257).astype(np.uint8))
-
-
-def _opaque(image, background):
-    if not image.has_transparency_data:
-        return image
-    canvas = Image.new('RGBA', image.size, background)
-    canvas.alpha_composite(image.convert('RGBA'))
-    return canvas
 
 
 def _centre(image, side, background=None):

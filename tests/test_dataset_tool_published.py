@@ -101,7 +101,8 @@ def test_cifar10_batches_follow_each_other(tmp_path):
 
 def test_cifar100_has_the_fine_labels(tmp_path):
     pixels = RANDOM.randint(0, 256, [3, 3072], np.uint8)
-    dump(tmp_path / 'train', {'data': pixels, 'fine_labels': [99, 0, 5], 'coarse_labels': [1, 2, 3]})
+    dump(tmp_path / 'train', {'data': pixels, 'fine_labels': [99, 0, 5],
+                              'coarse_labels': [1, 2, 3]})
     images, labels, class_names = cifar.read_cifar100(str(tmp_path))
     np.testing.assert_array_equal(images, pixels.reshape(3, 3, 32, 32))
     assert labels.argmax(axis=1).tolist() == [99, 0, 5] and class_names is None
@@ -128,7 +129,8 @@ def test_svhn_is_the_same_from_matlab_files_and_from_pickles(tmp_path):
     for folder in ('matlab', 'pickles'):
         (tmp_path / folder).mkdir()
     scipy.io.savemat(tmp_path / 'matlab/train_32x32.mat', {
-        'X': pixels.transpose(2, 3, 1, 0), 'y': np.array([[10], [1], [2], [10], [9], [3]], np.uint8)})
+        'X': pixels.transpose(2, 3, 1, 0),
+        'y': np.array([[10], [1], [2], [10], [9], [3]], np.uint8)})
     for number in range(3):
         dump(tmp_path / f'pickles/train_{number + 1}.pkl', [
             pixels[2 * number:][:2].reshape(2, 3072),
@@ -212,7 +214,8 @@ def test_celeba_is_cropped_round_the_point_given(tmp_path):
     celeba.create(str(tmp_path / 'out'), str(tmp_path))
     images, _ = contents(tmp_path / 'out')
     for pixels, index in zip(images, convert.shuffled(2)):
-        np.testing.assert_array_equal(pixels.transpose(1, 2, 0), faces[index].crop((25, 57, 153, 185)))
+        crop = faces[index].crop((25, 57, 153, 185))
+        np.testing.assert_array_equal(pixels.transpose(1, 2, 0), crop)
     noise(128, 128).save(tmp_path / 'img_align_celeba_png/x.png')
     with pytest.raises(ValueError, match='1 of 3 files'):
         celeba.create(str(tmp_path / 'other'), str(tmp_path))
