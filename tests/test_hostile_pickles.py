@@ -1,7 +1,11 @@
 """Nothing in a pickle is executed or imported, and none of them takes more than it is worth."""
 
+import collections
+import functools
+import os
 import pickle
 import struct
+import subprocess
 import sys
 import tracemalloc
 
@@ -33,9 +37,9 @@ def source(canary):
 
 
 def text(value):
-    """The opcode that pushes a short str."""
+    """The opcode that pushes a str."""
     data = value.encode()
-    return pickle.SHORT_BINUNICODE + bytes([len(data)]) + data
+    return pickle.BINUNICODE + struct.pack('<I', len(data)) + data
 
 
 def array_with_state(shape, dtype=FLOAT, data=b'C\x00'):
@@ -59,14 +63,13 @@ def code_of_calls():
     cases = {f'exec, protocol {protocol}': lambda canary, protocol=protocol: pickle.dumps(
         Calls(exec, source(canary)), protocol) for protocol in range(6)}
     calls = {
-        'os.system': lambda canary: Calls(__import__('os').system, f'touch {canary}'),
+        'os.system': lambda canary: Calls(os.system, f'touch {canary}'),
         'builtins.eval': lambda canary: Calls(eval, source(canary)),
         'builtins.open': lambda canary: Calls(open, str(canary), 'w'),
-        'subprocess.Popen': lambda canary: Calls(__import__('subprocess').Popen,
-                                                 ['touch', str(canary)]),
+        'subprocess.Popen': lambda canary: Calls(subprocess.Popen, ['touch', str(canary)]),
         'pickle in a pickle': lambda canary: Calls(pickle.loads, pickle.dumps(
             Calls(exec, source(canary)))),
-        'partial': lambda canary: Calls(__import__('functools').partial, exec, source(canary)),
+        'partial': lambda canary: Calls(functools.partial, exec, source(canary)),
         'map of exec': lambda canary: Calls(list, Calls(map, exec, [source(canary)])),
         'in a list of the allowed class': lambda canary: [network_with(), Calls(
             exec, source(canary))],
@@ -78,75 +81,73 @@ def code_of_calls():
             exec, source(canary))}),
         'in an array of objects': lambda canary: np.array([Calls(exec, source(canary))], object),
         'as an argument of an allowed name': lambda canary: Calls(
-            __import__('collections').OrderedDict, Calls(exec, source(canary))),
+            collections.OrderedDict, Calls(exec, source(canary))),
     }
     cases.update({name: lambda canary, make=make: pickle.dumps(make(canary), 4)
                   for name, make in calls.items()})
     return cases
 
 
-def code_by_hand():
-    """{case: canary -> bytes} of opcode sequences that no pickler writes."""
-    def run(canary):
-        return text(source(canary))
-
-    return {
-        'INST': lambda canary: b'(' + run(canary) + b'ibuiltins\nexec\n.',
-        'OBJ': lambda canary: b'(cbuiltins\nexec\n' + run(canary) + b'o.',
-        'NEWOBJ': lambda canary: b'\x80\x02cbuiltins\nexec\n' + run(canary) + b'\x85\x81.',
-        'NEWOBJ_EX': lambda canary: b'\x80\x04ccollections\nOrderedDict\n)}\x92.',
-        'getattr chain': lambda canary: (
-            b'\x80\x04cbuiltins\ngetattr\n(cbuiltins\n__import__\n' + text('os') + b'\x85R'
-            + text('system') + b'tR' + text(f'touch {canary}') + b'\x85R.'),
-        'STACK_GLOBAL': lambda canary: (b'\x80\x04' + text('builtins') + text('exec') + b'\x93'
-                                        + run(canary) + b'\x85R.'),
-        'STACK_GLOBAL of memoized halves': lambda canary: (
-            b'\x80\x04' + text('exec') + b'\x940' + text('builtins') + b'\x940h\x01h\x00\x93'
-            + run(canary) + b'\x85R.'),
-        'attribute of an allowed class': lambda canary: (
-            b'\x80\x04' + text('dnnlib.tflib.network') + text('Network.__init__.__globals__')
-            + b'\x93.'),
-        'method of an allowed class': lambda canary: (
-            b'\x80\x04' + text('collections') + text('OrderedDict.fromkeys') + b'\x93'
-            + b'(lp0\n\x85R.'),
-        'another name of numpy': lambda canary: (
-            b'cnumpy.testing._private.utils\nrunstring\n' + run(canary) + b'}\x86R.'),
-        'numpy.load': lambda canary: b'cnumpy\nload\n' + text('x.npy') + b'\x85R.',
-        'a module that is not loaded yet': lambda canary: b'cthis\nd\n.',
-        'a name with a newline': lambda canary: (b'\x80\x04' + text('os\nsystem') + text('x\ny')
-                                                 + b'\x93.'),
-        'a name that is not text': lambda canary: b'\x80\x04K\x01K\x02\x93.',
-        'copyreg': lambda canary: (b'ccopyreg\n_reconstructor\n(cos\n_wrap_close\n'
-                                   b'cbuiltins\nobject\nNtR.'),
-        'PERSID': lambda canary: b'Pbuiltins.exec\n.',
-        'BINPERSID': lambda canary: b'\x80\x02' + run(canary) + b'Q.',
-        'EXT1': lambda canary: b'\x80\x02\x82\x01.',
-        'EXT2': lambda canary: b'\x80\x02\x83\x01\x00.',
-        'EXT4': lambda canary: b'\x80\x02\x84\x01\x00\x00\x00.',
-        'NEXT_BUFFER': lambda canary: b'\x80\x05\x97.',
-        'a call of a value': lambda canary: b'\x80\x02' + run(canary) + b')R.',
-        'a call of an instance': lambda canary: b'\x80\x02ctfutil\nNetwork\n)\x81)R.',
-        'a network made with arguments': lambda canary: (
-            b'\x80\x02ctfutil\nNetwork\n' + run(canary) + b'\x85R.'),
-        'BUILD of a class': lambda canary: b'\x80\x02ctfutil\nNetwork\n}b.',
-        'BUILD of a dict': lambda canary: b'\x80\x02ccollections\nOrderedDict\n)R}b.',
-        'BUILD with slots': lambda canary: b'\x80\x02ctfutil\nNetwork\n)\x81N}\x86b.',
-        'a call of numpy.ndarray': lambda canary: (
-            b'cnumpy\nndarray\n(' + long1(10 ** 12) + b'\x85tR.'),
-        '_reconstruct of another class': lambda canary: (
-            b'cnumpy.core.multiarray\n_reconstruct\n(ctfutil\nNetwork\n(K\x00tC\x01btR.'),
-        '_reconstruct of a large array': lambda canary: (
-            b'cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(' + long1(10 ** 12)
-            + b'tC\x01btR.'),
-        'a dtype by its Python name': lambda canary: b'cnumpy\ndtype\n' + text('O') + b'\x85R.',
-        'a dtype of strings': lambda canary: b'cnumpy\ndtype\n' + text('S1000') + b'\x85R.',
-        'a dtype of fields': lambda canary: (
-            b'\x80\x02' + FLOAT + b'(K\x03' + text('<') + b'N' + text('a') + b'\x85}'
-            + b'J\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb.'),
-    }
+def run(canary):
+    """The opcode that pushes `source(canary)`."""
+    return text(source(canary))
 
 
-HOSTILE = {**code_of_calls(), **code_by_hand()}
+BY_HAND = {  # {case: canary -> bytes} of opcode sequences that no pickler writes
+    'INST': lambda canary: b'(' + run(canary) + b'ibuiltins\nexec\n.',
+    'OBJ': lambda canary: b'(cbuiltins\nexec\n' + run(canary) + b'o.',
+    'NEWOBJ': lambda canary: b'\x80\x02cbuiltins\nexec\n' + run(canary) + b'\x85\x81.',
+    'NEWOBJ_EX': lambda canary: b'\x80\x04ccollections\nOrderedDict\n)}\x92.',
+    'getattr chain': lambda canary: (
+        b'\x80\x04cbuiltins\ngetattr\n(cbuiltins\n__import__\n' + text('os') + b'\x85R'
+        + text('system') + b'tR' + text(f'touch {canary}') + b'\x85R.'),
+    'STACK_GLOBAL': lambda canary: (b'\x80\x04' + text('builtins') + text('exec') + b'\x93'
+                                    + run(canary) + b'\x85R.'),
+    'STACK_GLOBAL of memoized halves': lambda canary: (
+        b'\x80\x04' + text('exec') + b'\x940' + text('builtins') + b'\x940h\x01h\x00\x93'
+        + run(canary) + b'\x85R.'),
+    'attribute of an allowed class': lambda canary: (
+        b'\x80\x04' + text('dnnlib.tflib.network') + text('Network.__init__.__globals__')
+        + b'\x93.'),
+    'method of an allowed class': lambda canary: (
+        b'\x80\x04' + text('collections') + text('OrderedDict.fromkeys') + b'\x93'
+        + b'(lp0\n\x85R.'),
+    'another name of numpy': lambda canary: (
+        b'cnumpy.testing._private.utils\nrunstring\n' + run(canary) + b'}\x86R.'),
+    'numpy.load': lambda canary: b'cnumpy\nload\n' + text('x.npy') + b'\x85R.',
+    'a module that is not loaded yet': lambda canary: b'cthis\nd\n.',
+    'a name with a newline': lambda canary: (b'\x80\x04' + text('os\nsystem') + text('x\ny')
+                                             + b'\x93.'),
+    'a name that is not text': lambda canary: b'\x80\x04K\x01K\x02\x93.',
+    'copyreg': lambda canary: (b'ccopyreg\n_reconstructor\n(cos\n_wrap_close\n'
+                               b'cbuiltins\nobject\nNtR.'),
+    'PERSID': lambda canary: b'Pbuiltins.exec\n.',
+    'BINPERSID': lambda canary: b'\x80\x02' + run(canary) + b'Q.',
+    'EXT1': lambda canary: b'\x80\x02\x82\x01.',
+    'EXT2': lambda canary: b'\x80\x02\x83\x01\x00.',
+    'EXT4': lambda canary: b'\x80\x02\x84\x01\x00\x00\x00.',
+    'NEXT_BUFFER': lambda canary: b'\x80\x05\x97.',
+    'a call of a value': lambda canary: b'\x80\x02' + run(canary) + b')R.',
+    'a call of an instance': lambda canary: b'\x80\x02ctfutil\nNetwork\n)\x81)R.',
+    'a network made with arguments': lambda canary: (
+        b'\x80\x02ctfutil\nNetwork\n' + run(canary) + b'\x85R.'),
+    'BUILD of a class': lambda canary: b'\x80\x02ctfutil\nNetwork\n}b.',
+    'BUILD of a dict': lambda canary: b'\x80\x02ccollections\nOrderedDict\n)R}b.',
+    'BUILD with slots': lambda canary: b'\x80\x02ctfutil\nNetwork\n)\x81N}\x86b.',
+    'a call of numpy.ndarray': lambda canary: (
+        b'cnumpy\nndarray\n(' + long1(10 ** 12) + b'\x85tR.'),
+    '_reconstruct of another class': lambda canary: (
+        b'cnumpy.core.multiarray\n_reconstruct\n(ctfutil\nNetwork\n(K\x00tC\x01btR.'),
+    '_reconstruct of a large array': lambda canary: (
+        b'cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(' + long1(10 ** 12)
+        + b'tC\x01btR.'),
+    'a dtype by its Python name': lambda canary: b'cnumpy\ndtype\n' + text('O') + b'\x85R.',
+    'a dtype of strings': lambda canary: b'cnumpy\ndtype\n' + text('S1000') + b'\x85R.',
+    'a dtype of fields': lambda canary: (
+        b'\x80\x02' + FLOAT + b'(K\x03' + text('<') + b'N' + text('a') + b'\x85}'
+        + b'J\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb.'),
+}
+HOSTILE = {**code_of_calls(), **BY_HAND}
 
 
 def refusal(path, content):
