@@ -27,8 +27,23 @@ def with_underscores(argv):
     return result
 
 
+def exit_code(main, args):
+    """Runs `main(args)`; a ValueError or OSError becomes one line on stderr and 1."""
+    script = os.path.basename(sys.argv[0])
+    try:
+        return main(args) or 0
+    except (ValueError, OSError) as error:
+        if os.environ.get('STYLEGAN_TRACEBACK'):  # for developers
+            raise
+        print(f'{script}: error: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f'{script}: interrupted', file=sys.stderr)
+        return 130
+
+
 def run(main, flags_parser=None):
-    """Runs `main(args)` under absl; a ValueError or OSError becomes one line and exit code 1.
+    """Runs `exit_code(main, args)` under absl.
 
     Args:
         main: callable that takes what is left of the command line (list of str) or, with
@@ -36,19 +51,5 @@ def run(main, flags_parser=None):
         flags_parser: None for absl flags, else a callable argv -> parsed arguments (argparse).
     """
     from absl import app
-
-    def guarded(args):
-        script = os.path.basename(sys.argv[0])
-        try:
-            return main(args)
-        except (ValueError, OSError) as error:
-            if os.environ.get('STYLEGAN_TRACEBACK'):
-                raise
-            print(f'{script}: error: {error}', file=sys.stderr)
-            return 1
-        except KeyboardInterrupt:
-            print(f'{script}: interrupted', file=sys.stderr)
-            return 130
-
     options = {} if flags_parser is None else {'flags_parser': flags_parser}
-    app.run(guarded, argv=with_underscores(sys.argv), **options)
+    app.run(lambda args: exit_code(main, args), argv=with_underscores(sys.argv), **options)

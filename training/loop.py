@@ -208,7 +208,7 @@ class Run:
     def save_fakes(self, sched):
         """fakes<kimg>.png."""
         picture = self.grid.fake_picture(self.state.Gs, sched.lod, sched.minibatch)
-        img.save_png(os.path.join(self.run_dir, f'fakes{round(self.kimg):06d}.png'), picture)
+        img.save_png(os.path.join(self.run_dir, f'fakes{int(self.kimg):06d}.png'), picture)
         self.log.images('fakes', picture, self.state.nimg)
 
     def save_networks(self, name, sched):
@@ -227,7 +227,7 @@ class Run:
 
     def tick(self, sched, done):
         """What happens every tick_kimg: numbers, pictures, snapshots, a checkpoint."""
-        tick = int(self.state.tick)
+        tick = int(self.state.tick) + 1
         stats = self._take_stats(sched, tick)
         start = time.time()
         self.log.tick(stats)
@@ -243,7 +243,7 @@ class Run:
         if done or tick == 1 or (config.network_snapshot_ticks
                                  and tick % config.network_snapshot_ticks == 0):
             self.measure(self.save_networks(
-                f'network-snapshot-{round(self.kimg):06d}{snapshot.SUFFIX}', sched))
+                f'network-snapshot-{int(self.kimg):06d}{snapshot.SUFFIX}', sched))
         self.state.tick.assign_add(1)
         self.state.tick_start_nimg.assign(self.state.nimg)
         if done or tick % config.checkpoint_ticks == 0:

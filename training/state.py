@@ -100,8 +100,12 @@ class Checkpoints:
 
     def save(self):
         """Writes one, numbered by nimg; an older one stays usable whatever happens meanwhile."""
-        path = self.manager.save(checkpoint_number=int(self.state.nimg))
-        return path
+        try:
+            self.manager.save(checkpoint_number=int(self.state.nimg))
+        except tf.errors.OpError as error:
+            raise OSError(f'{self.manager.directory}: the checkpoint could not be written '
+                          f'({str(error).splitlines()[0][:200]}). The one before is untouched; free '
+                          'some space, then go on with --resume=latest.') from error
 
     def restore_latest(self):
         """Restores the newest one. Returns False where there is none; ValueError if it misfits."""

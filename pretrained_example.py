@@ -1,0 +1,67 @@
+"""Generates images with a trained network: the smallest example of how one is used.
+
+  pretrained_example.py --network=results/00000-sgan-digits-1gpu/network-final.safetensors
+  pretrained_example.py --network=faces.pkl --seeds=0-35,99 --trunc=0.5 --outdir=out/faces
+
+Image k comes from the latent numpy.random.RandomState(seed k).randn(1, latent_size), so that equal
+seeds give equal images everywhere. Writes seed0000.png, ... and samples.png, all of them in a grid.
+"""
+
+import math
+import os
+
+from training import cli
+
+from absl import flags
+
+from pictures.latents import class_labels, latents_of, parse_numbers
+
+FLAGS = flags.FLAGS
+MINIBATCH = 8  # images at once: 1024x1024 ones fit into 8 GB
+
+flags.DEFINE_string('network', None, 'Network file: .safetensors, or a .pkl of the reference.')
+flags.DEFINE_string('seeds', '0-35', 'Which latents: numbers and ranges, such as 0-35,99.')
+flags.DEFINE_float('trunc', None, 'Truncation psi: 1 = none, 0 = the average image; default: the '
+                   "network's own, 0.7 as a rule.")
+flags.DEFINE_boolean('randomize_noise', False, 'Fresh noise in each image, not the stored maps.')
+flags.DEFINE_integer('class_idx', None, 'Class of all images, for a conditional network; default: '
+                     'each class in turn.')
+flags.DEFINE_string('outdir', 'out', 'Where the images are written.')
+flags.mark_flag_as_required('network')
+
+
+def generate(Gs, z, labels):
+    """z: [N, latent_size] -> uint8 [N, H, W, C], in batches."""
+    import numpy as np
+    from training.images import to_uint8
+    options = {}
+    if hasattr(Gs, 'mapping'):  # ProGAN has neither truncation nor noise
+        options['randomize_noise'] = FLAGS.randomize_noise
+        if FLAGS.trunc is not None:
+            options['truncation_psi'] = FLAGS.trunc
+    batches = []
+    for i in range(0, len(z), MINIBATCH):
+        batch_labels = None if labels is None else labels[i:i + MINIBATCH]
+        batches.append(to_uint8(Gs(z[i:i + MINIBATCH], batch_labels, **options).numpy()))
+    return np.concatenate(batches)
+
+
+def main(args):
+    if len(args) > 1:
+        raise ValueError(f'{args[1]!r} is not a flag; write --flag=value.')
+    seeds = parse_numbers(FLAGS.seeds, 'seeds')
+    from training import images, snapshot
+    Gs = snapshot.load(FLAGS.network).Gs
+    labels = class_labels(Gs.config, FLAGS.class_idx, len(seeds))
+    pictures = generate(Gs, latents_of(seeds, Gs.config.latent_size), labels)
+    os.makedirs(FLAGS.outdir, exist_ok=True)
+    for seed, picture in zip(seeds, pictures):
+        images.save_png(os.path.join(FLAGS.outdir, f'seed{seed:04d}.png'), picture)
+    columns = math.ceil(math.sqrt(len(seeds)))
+    samples = os.path.join(FLAGS.outdir, 'samples.png')
+    images.save_png(samples, images.grid(pictures, columns, math.ceil(len(seeds) / columns)))
+    print(f'Wrote {len(seeds)} images and {samples}.')
+
+
+if __name__ == '__main__':
+    cli.run(main)

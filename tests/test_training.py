@@ -1,0 +1,91 @@
+"""Real trainings: killed, stopped and resumed runs are the runs that were not."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from safetensors.numpy import load_file
+
+from small_data import SMALL, stats_of, write_dataset
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+# 8x8, a fade, 16x16: twelve ticks of 64 images.
+SCHEDULE = ['--lod_training_kimg=0.256', '--lod_transition_kimg=0.256', '--tick_kimg_base=0.064',
+            '--total_kimg=0.768', '--network_snapshot_ticks=6']
+DEADLINE_SECONDS = 120
+
+
+def command(data, outdir, *more):
+    return [sys.executable, str(ROOT / 'train.py'), f'--data={data}', f'--outdir={outdir}', *SMALL,
+            *SCHEDULE, *more]
+
+
+def run_until_tick(process_command, run_dir, tick, number):
+    """Starts a training, sends it a signal once `tick` stands in stats.jsonl; returns its exit."""
+    process = subprocess.Popen(process_command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True)
+    deadline = time.time() + DEADLINE_SECONDS
+    stats = run_dir / 'stats.jsonl'
+    while not (stats.exists() and len(stats.read_text().splitlines()) >= tick):
+        assert process.poll() is None, process.stdout.read()
+        assert time.time() < deadline, 'the training does not get on'
+        time.sleep(0.01)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=DEADLINE_SECONDS)
+    return process.returncode, output
+
+
+@pytest.fixture(scope='module')
+def whole_run(tmp_path_factory):
+    """(data set, the run directory of an uninterrupted run, what it printed)."""
+    folder = tmp_path_factory.mktemp('whole')
+    data = write_dataset(folder / 'spots', label_size=2)
+    result = subprocess.run(command(data, folder / 'results', '--max_label_size=full'),
+                            capture_output=True, text=True, timeout=DEADLINE_SECONDS)
+    assert result.returncode == 0, result.stderr
+    return data, folder / 'results' / '00000-sgan-spots-cond-1gpu', result.stdout
+
+
+def test_a_run_leaves_what_people_script_against(whole_run):
+    _, run_dir, printed = whole_run
+    names = {path.name for path in run_dir.iterdir()}
+    assert {'training_options.json', 'log.txt', 'stats.jsonl', 'reals.png', 'fakes000000.png',
+            'network-snapshot-000000.safetensors', 'network-final.safetensors'} <= names
+    assert any(name.startswith('events.out.tfevents') for name in names)
+    options = json.loads((run_dir / 'training_options.json').read_text())
+    assert options['G']['label_size'] == 2 and options['schedule']['lod_training_kimg'] == 0.256
+    stats = stats_of(run_dir)
+    assert [line['tick'] for line in stats] == list(range(1, 13))
+    assert stats[0]['lod'] == 1 and stats[-1]['lod'] == 0
+    assert any(0 < line['lod'] < 1 for line in stats)
+    log = (run_dir / 'log.txt').read_text()
+    assert 'tick 1     kimg 0.1      lod 1.00  minibatch 8    time ' in log
+    assert 'Compiling the 16x16 training step' in log and 'tick 12 ' in printed
+
+
+def assert_same_run(run_dir, whole):
+    assert stats_of(run_dir) == stats_of(whole)
+    expected = load_file(whole / 'network-final.safetensors')
+    for name, array in load_file(run_dir / 'network-final.safetensors').items():
+        assert (array == expected[name]).all(), name
+
+
+@pytest.mark.parametrize('number, tick, exit_code', [(signal.SIGKILL, 7, -9),
+                                                     (signal.SIGTERM, 3, 130)])
+def test_a_killed_run_goes_on_bit_for_bit(whole_run, tmp_path, number, tick, exit_code):
+    data, whole, _ = whole_run
+    run_dir = tmp_path / '00000-sgan-spots-cond-1gpu'
+    again = command(data, tmp_path, '--max_label_size=full', '--resume=latest')
+    returned, output = run_until_tick(again, run_dir, tick, number)
+    assert returned == exit_code, output
+    assert not (run_dir / 'network-final.safetensors').exists()
+    result = subprocess.run(again, capture_output=True, text=True, timeout=DEADLINE_SECONDS)
+    assert result.returncode == 0, result.stderr
+    assert 'Resuming at kimg' in result.stdout and 'optimizers restored' in result.stdout
+    assert os.listdir(tmp_path) == [run_dir.name]
+    assert_same_run(run_dir, whole)
