@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from absl.flags import argparse_flags
 
@@ -223,6 +224,7 @@ def _parse(argv):
 
 def main(args):
     """Returns the exit code of the command."""
+    sys.stdout.reconfigure(errors='backslashreplace')  # file names may be no text at all
     return args.function(args)
 
 

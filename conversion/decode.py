@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import warnings
@@ -41,20 +42,20 @@ class Cut:
 @dataclasses.dataclass(frozen=True)
 class Rules:
     """What is done to every image on its way into the dataset."""
-    resolution: Optional[int] = None   # side of the result in pixels; None = the images' own
+    resolution: Optional[int] = None    # side of the result in pixels; None = the images' own
     num_channels: Optional[int] = None  # 1 or 3; None = 1 where all images are gray, else 3
-    resize: str = 'lanczos'            # filter to reach the resolution; 'none' = never scale
-    crop: str = 'none'                 # how an image becomes square: a key of CROPS
-    background: str = 'white'          # colour behind transparent pixels and beside padded images
-    cut: Optional[Cut] = None          # taken out of each image before all else
+    resize: str = 'lanczos'     # one of RESIZES: how the resolution is reached; 'none' = not scaled
+    crop: str = 'none'          # one of CROPS: how an image becomes square
+    background: str = 'white'   # colour behind transparent pixels and beside padded images
+    cut: Optional[Cut] = None   # taken out of each image, instead of all that
 
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
     """What a check of one image found out."""
-    size: tuple            # (width, height) in pixels, upright
-    gray: bool             # the file holds one channel (and perhaps alpha)
-    conversions: tuple     # of str: what has to be done to get plain 8-bit gray or RGB
+    size: tuple         # (width, height) in pixels, upright
+    gray: bool          # the file holds one channel (and perhaps alpha)
+    conversions: tuple  # of str: what has to be done to get plain 8-bit gray or RGB
 
 
 def check(data):
@@ -67,13 +68,16 @@ def check(data):
         with _open(data) as image:
             image.verify()  # PNG: every checksum; decoding alone lets flipped bits pass
         image = _open(data)
-        width, height = image.size
-        gray = image.mode in _GRAY_MODES
-        orientation, conversions = _orientation(image), _conversions(image)
+        (width, height), gray = image.size, image.mode in _GRAY_MODES
+        conversions = _conversions(image)
         if image.format in ('JPEG', 'MPO'):  # all of the file is read, but to fewer pixels: faster
             image.draft(image.mode, (width // 8, height // 8))
         _plain(image, Rules(num_channels=3))
-    return Facts((height, width) if orientation >= 5 else (width, height), gray, conversions)
+        orientation = _orientation(image)
+    if orientation == 1:
+        return Facts((width, height), gray, conversions)
+    return Facts((height, width) if orientation >= 5 else (width, height), gray,
+                 ('turned upright as EXIF says', *conversions))
 
 
 def decode(data, rules):
@@ -89,9 +93,9 @@ def upright(data, rules):
     """Returns the image in `data` (bytes), 8-bit gray or RGB, turned as EXIF says, opaque."""
     with _reasons():
         image = _open(data)
+        plain = _plain(image, rules)
         turn = _TURNS.get(_orientation(image))
-        image = _plain(image, rules)
-        return image if turn is None else image.transpose(turn)
+        return plain if turn is None else plain.transpose(turn)
 
 
 def pixels(image):
@@ -109,7 +113,7 @@ def fit(image, rules):
     side = rules.resolution or (max if rules.crop == 'pad' else min)(width, height)
     scaling = RESIZES[rules.resize] if rules.resolution else None
     if rules.crop == 'center':
-        image = _centre(image, min(width, height) if scaling else side)
+        image = _centre(image, side if scaling is None else min(width, height))
     if scaling is not None:
         shrink = side / max(image.size)
         size = tuple(max(1, round(length * shrink)) for length in image.size)
@@ -118,10 +122,10 @@ def fit(image, rules):
 
 
 def size_problem(size, rules):
-    """Why an image of this (width, height) cannot become a square of a power of two; None = it can.
+    """Why an image of this (width, height) cannot become a square of a power of two; None: it can.
 
-    Also where it can, sizes may differ from image to image if `rules.resolution` is None:
-    see `result_side`.
+    Without `rules.resolution` it may still be another square than the other images become: see
+    `result_side`.
     """
     (width, height), side = size, result_side(size, rules)
     if rules.cut and size != rules.cut.size:
@@ -149,24 +153,20 @@ def result_side(size, rules):
     return rules.resolution or (max(size) if rules.crop == 'pad' else min(size))
 
 
-class _reasons:
+@contextlib.contextmanager
+def _reasons():
     """Turns whatever a decoder raises on damaged data into Unusable."""
-
-    def __enter__(self):
-        self._warnings = warnings.catch_warnings()
-        self._warnings.__enter__()
-        warnings.simplefilter('ignore')  # of odd metadata; bombs are refused by size
-        return self
-
-    def __exit__(self, kind, error, _):
-        self._warnings.__exit__(None, None, None)
-        if error is None or isinstance(error, Unusable) or not isinstance(error, Exception):
-            return False
-        if isinstance(error, MemoryError):
-            raise Unusable('needs more memory than there is') from error
-        if isinstance(error, Image.DecompressionBombError):
-            raise Unusable(f'has more than {MAX_PIXELS:,} pixels') from error
-        # Pillow's plugins raise nearly any kind of error on hostile input.
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # of odd metadata; bombs are refused by size
+            yield
+    except Unusable:
+        raise
+    except MemoryError as error:
+        raise Unusable('needs more memory than there is') from error
+    except Image.DecompressionBombError as error:
+        raise Unusable(f'has more than {MAX_PIXELS:,} pixels') from error
+    except Exception as error:  # Pillow's plugins raise nearly any kind on hostile input
         text = ' '.join(str(error).split()) or type(error).__name__
         raise Unusable(f'is damaged ({text})') from error
 
@@ -185,7 +185,7 @@ def _open(data):
 
 
 def _orientation(image):
-    """EXIF's 1 (upright) to 8; 5 and up swap width and height."""
+    """EXIF's 1 (upright) to 8 of a loaded image (loading turns TIFFs); 5 up swap the sides."""
     try:
         value = image.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception:  # damaged metadata: the pixels are as good as without
@@ -196,15 +196,13 @@ def _orientation(image):
 def _conversions(image):
     """Names of what keeps this image from being plain 8-bit gray or RGB."""
     found = []
-    if _orientation(image) != 1:
-        found.append('turned upright as EXIF says')
     if image.has_transparency_data:
         found.append('transparent, put on the background')
     if image.mode in ('P', 'PA'):
         found.append('palette')
     elif image.mode not in ('L', 'LA', 'La', 'RGB', 'RGBA', 'RGBa', 'RGBX'):
-        found.append({'1': 'black and white', 'I': '16-bit gray'}.get(image.mode, image.mode)
-                     if not image.mode.startswith('I;16') else '16-bit gray')
+        found.append('16-bit gray' if image.mode.startswith('I') else
+                     'black and white' if image.mode == '1' else image.mode)
     if getattr(image, 'n_frames', 1) > 1 and image.format != 'MPO':
         found.append('first of several frames')
     return tuple(found)

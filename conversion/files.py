@@ -7,6 +7,7 @@ import dataclasses
 import difflib
 import functools
 import os
+import re
 import stat
 import zipfile
 import zlib
@@ -34,6 +35,7 @@ class Collection:
 
 def find(path):
     """Returns the Collection of all images below the folder, or in the zip file, `path`."""
+    path = os.fspath(path)
     if not os.path.exists(path):
         raise ValueError(f'{printable(path)}: no such folder or zip file{nearby(path)}')
     if not os.path.isdir(path) and not zipfile.is_zipfile(path):
@@ -101,7 +103,7 @@ def nearby(path):
 def _walk(root):
     """Yields the relative paths of all files below root; links to folders are followed, once."""
     seen = set()
-    for folder, folders, files in os.walk(root, followlinks=True):
+    for folder, folders, files in os.walk(root, followlinks=True, onerror=_raise):
         status = os.stat(folder)
         if (status.st_dev, status.st_ino) in seen:
             folders[:] = []
@@ -112,6 +114,10 @@ def _walk(root):
             yield os.path.relpath(os.path.join(folder, name), root).replace(os.sep, '/')
 
 
+def _raise(error):
+    raise error
+
+
 def _zip_names(path):
     """Yields the names of the files in a zip; refuses one that is not what it should be."""
     seen = set()
@@ -119,7 +125,7 @@ def _zip_names(path):
         if member.is_dir():
             continue
         name = member.filename
-        if name.startswith('/') or '..' in name.split('/') or ':' in name.split('/')[0]:
+        if name.startswith('/') or '..' in name.split('/') or re.match('[A-Za-z]:', name):
             raise ValueError(f'{printable(path)}: refused, because its file {printable(name)} '
                              'points outside of the zip')
         if member.file_size > max(BOMB_BYTES, BOMB_RATIO * member.compress_size):

@@ -117,7 +117,8 @@ def _stop_if_unusable(source, collection, result, options):
     for line in convert.problem_lines(result.unusable):
         print(f'  {line}', file=sys.stderr)
     if options.skip_bad and result.names:
-        print(f'Skipped  {bad} of {total} images, listed above and in skipped.txt')
+        print(f'Skipped  {bad} of {total} images'
+              + ('' if options.check_only else ', listed in skipped.txt'))
         return
     remedies = [remedy for remedy, fits in (
         (f'--resolution={result.suggestion} --crop=center makes all one size', result.misfits),

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import os
 import posixpath
 from typing import Optional
 
@@ -50,6 +51,9 @@ def find(collection, choice=None):
     if choice == 'folders':
         return _from_folders(collection)
     if choice:
+        if not os.path.isfile(choice):
+            raise ValueError(f'--labels={files.printable(choice)}: neither folders nor none, and '
+                             f'no such file{files.nearby(choice)}')
         with open(choice, 'rb') as file:
             return _from_file(file.read(), choice)
     try:

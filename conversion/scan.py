@@ -15,9 +15,9 @@ class Scan:
     names: tuple        # of the usable images, in the collection's order
     unusable: dict      # {name: reason} of the others
     conversions: dict   # {what: how many} images that are not plain 8-bit already
-    rules: decode.Rules  # the given ones, resolution as given, num_channels settled
+    rules: decode.Rules  # as given, but with num_channels settled
     side: int           # of all images as they will be written, pixels
-    enlarged: int       # how many images are smaller than that
+    enlarged: int       # how many images are smaller than that and will be scaled up
     misfits: int        # how many of the unusable are so for their size or shape alone
     suggestion: int     # a --resolution that fits most of the images
 

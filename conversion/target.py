@@ -45,8 +45,8 @@ def replacing(directory, overwrite=False):
     with _locked(temporary), _sigterm_as_exit():
         try:
             _recover(directory, old)
+            check(directory, overwrite)  # what came back may not be overwritten either
             yield temporary
-            check(directory, overwrite)
             if os.path.isdir(directory):
                 os.rename(directory, old)
             os.rename(temporary, directory)

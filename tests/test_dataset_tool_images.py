@@ -9,7 +9,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from conversion import convert, decode, images
 from conversion.decode import Rules
@@ -248,16 +248,25 @@ def test_transparent_pixels_show_the_chosen_background():
     assert pixels[:, 0, 0].tolist() == list(RED) and pixels[:, 0, -1].tolist() == [0, 0, 255]
 
 
-def test_exif_rotation_is_carried_out():
-    image = Image.new('RGB', (16, 8))
-    image.paste(RED, (0, 0, 8, 8))  # the left half red
+@pytest.mark.parametrize('kind', ['PNG', 'JPEG', 'WEBP', 'TIFF'])
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_exif_rotation_is_carried_out_as_pillow_does(kind, orientation):
+    image = Image.new('RGB', (32, 16))
+    image.paste(RED, (0, 0, 16, 8))  # one corner
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 90 degrees clockwise: left becomes top
-    data = encoded(image, 'PNG', exif=exif)
-    facts = decode.check(data)
-    assert facts.size == (8, 16) and facts.conversions == ('turned upright as EXIF says',)
-    upright = decode.pixels(decode.upright(data, Rules(num_channels=3)))
-    assert upright[:, 0, 0].tolist() == list(RED) and upright[:, -1, 0].tolist() == [0, 0, 0]
+    exif[0x0112] = orientation
+    data = encoded(image, kind, exif=exif)
+    expected = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    assert decode.check(data).size == expected.size == ((16, 32) if orientation > 4 else (32, 16))
+    np.testing.assert_array_equal(decode.upright(data, Rules(num_channels=3)), expected)
+
+
+def test_turned_images_are_counted(tmp_path, capsys):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    save(tmp_path / 'in/a.jpg', exif=exif)
+    create(tmp_path / 'in', tmp_path / 'out')
+    assert 'Convert  1 turned upright as EXIF says' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('channels, expected', [(None, 3), (1, 1), (3, 3)])
@@ -328,7 +337,8 @@ def test_enlarged_images_are_counted(tmp_path, capsys):
 @pytest.mark.parametrize('options, words', [
     (dict(rules=Rules(resolution=100)), '--resolution must be a power of two'),
     (dict(rules=Rules(background='no-colour')), '--background'),
-    (dict(max_images=0), '--max_images'), (dict(labels='folders'), 'has no sub-folders')])
+    (dict(max_images=0), '--max_images'), (dict(labels='folders'), 'has no sub-folders'),
+    (dict(labels='folder'), '--labels=folder: neither folders nor none, and no such file')])
 def test_bad_options_are_refused(tmp_path, options, words):
     save(tmp_path / 'in/a.png')
     assert words in refused(tmp_path / 'in', tmp_path / 'out', **options)
