@@ -1,0 +1,213 @@
+"""Sliced Wasserstein distance between two sets of images: ProGAN's, which needs no network.
+
+Karras, Aila, Laine and Lehtinen, 2018, arXiv 1710.10196, section 5: each image's Laplacian
+pyramid from its resolution down to 16x16, 128 patches of 7x7 pixels from each level, every
+channel of a level normalised over the whole set, 4 x 128 random directions. Published values are
+times 1e3, and so are these.
+
+For scale, of scikit-learn's 1,797 digits at 32x32 one random half is 6.6 to 9.6 from the other,
+and 1,797 images of the network that the reference trained on them 15.2 to 17.2 from them all.
+Sets of fewer images are further apart: compare values of equally many only.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import functools
+import os
+
+import numpy as np
+import tensorflow as tf
+
+MIN_RESOLUTION = 16
+PATCH = 7                        # pixels a side
+PATCHES = 128                    # of an image, at each level
+DIRECTIONS = 4 * 128
+FILTER = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
+UNITS = 128                      # in a grey level: patches are kept as int16, half the memory of
+                                 # float32; the rounding is 1/100 of an 8-bit image's own
+BINS = 2 ** 16                   # of the range of both sets' projections
+ROUNDING = 0.05                  # of a deviation, in units: a channel with less is constant
+BATCH_PIXELS = 2 ** 22           # of images whose pyramids are computed at a time
+DIRECTIONS_AT_A_TIME = 32        # projections of a set of 16,384 images then take 256 MB
+PATCHES_AT_A_TIME = 2 ** 16      # of which a float32 copy is made
+
+
+def levels_of(resolution):
+    """Resolutions of the pyramid, from `resolution` down to 16."""
+    if resolution < MIN_RESOLUTION or resolution & (resolution - 1):
+        raise ValueError('sliced Wasserstein distance: the resolution must be a power of two, '
+                         f'{MIN_RESOLUTION} or more; received {resolution}. Leave the metric out.')
+    return [resolution >> i for i in range((resolution // MIN_RESOLUTION).bit_length())]
+
+
+def _along(axis, start, stop, stride=1):
+    """Index of a slice along `axis` of [N, H, W, C]."""
+    return tuple(slice(start, stop, stride) if i == axis else slice(None) for i in range(axis + 1))
+
+
+def _halved(images):
+    """[N, H, W, C] -> [N, H/2, W/2, C]: smoothed with FILTER, every second pixel kept.
+
+    The borders are mirrored; the outermost pixel is not repeated.
+    """
+    for axis in (1, 2):
+        size = images.shape[axis]
+        padded = tf.pad(images, [[2, 2] if i == axis else [0, 0] for i in range(4)], 'REFLECT')
+        images = tf.add_n([weight * padded[_along(axis, i, i + size - 1, 2)]
+                           for i, weight in enumerate(FILTER)])
+    return images
+
+
+def _doubled(images):
+    """[N, H, W, C] -> [N, 2H, 2W, C]: a zero put after each pixel, smoothed with 2 x FILTER.
+
+    Pixels come out as 1/8, 6/8, 1/8 of three neighbours and 1/2, 1/2 of two, by turns. Mirroring
+    after the zeros went in makes the first border the second pixel and the last one itself.
+    """
+    for axis in (1, 2):
+        size = images.shape[axis]
+        padded = tf.concat([images[_along(axis, 1, 2)], images,
+                            images[_along(axis, size - 1, size)]], axis)
+        before, here, after = (padded[_along(axis, i, i + size)] for i in range(3))
+        pairs = tf.stack([before / 8 + here * (6 / 8) + after / 8, (here + after) / 2], axis + 1)
+        shape = [2 * size if i == axis else images.shape[i] for i in (1, 2, 3)]
+        images = tf.reshape(pairs, [-1, *shape])
+    return images
+
+
+def laplacian_pyramid(images, num_levels):
+    """float32 [N, H, W, C] -> `num_levels` of them: what halving loses, then what remains."""
+    levels = []
+    for _ in range(num_levels - 1):
+        smaller = _halved(images)
+        levels.append(images - _doubled(smaller))
+        images = smaller
+    return levels + [images]
+
+
+@functools.lru_cache(maxsize=4)
+def _cutter(image_shape):
+    """A compiled function: images and places of patches -> those patches of each level.
+
+    It takes uint8 [N, *image_shape] and, for each level, int32 [patches, PATCH^2], indices of
+    pixels of all N images; it returns int16 [patches, PATCH^2, C] for each level, in UNITS.
+    """
+    num_levels = len(levels_of(image_shape[0]))
+
+    def cut(images, places):
+        levels = laplacian_pyramid(tf.cast(images, tf.float32), num_levels)
+        patches = [tf.gather(tf.reshape(level, [-1, image_shape[2]]), where)
+                   for level, where in zip(levels, places)]
+        return [tf.cast(tf.round(UNITS * level), tf.int16) for level in patches]
+
+    return tf.function(cut, input_signature=[
+        tf.TensorSpec([None, *image_shape], tf.uint8),
+        [tf.TensorSpec([None, PATCH * PATCH], tf.int32)] * num_levels])
+
+
+class Patches:
+    """Random patches of a stream of images: a set's side of the distance.
+
+    Takes 2 x 49 x 128 bytes a channel, level and image: 2.3 GiB for 16,384 RGB images of 64x64.
+    """
+
+    def __init__(self, num_images, resolution, num_channels, seed):
+        """Args: seed: an int or sequence of ints that the places of the patches come from."""
+        self.resolutions = levels_of(resolution)
+        self.image_shape = (resolution, resolution, num_channels)
+        self.count = 0  # images taken so far
+        self._random = np.random.default_rng(seed)
+        self._levels = [np.empty([num_images * PATCHES, PATCH * PATCH, num_channels], np.int16)
+                        for _ in self.resolutions]
+        self._sums = np.zeros([len(self.resolutions), 2, num_channels])  # of x and x^2
+
+    def add(self, images):
+        """Takes uint8 [N, H, W, C]."""
+        if images.shape[1:] != self.image_shape:
+            raise ValueError(f'sliced Wasserstein distance: images must be {self.image_shape}, '
+                             f'as the first ones; received {images.shape[1:]}.')
+        cut = _cutter(self.image_shape)
+        at_a_time = max(BATCH_PIXELS // images[0].size, 1)
+        for start in range(0, len(images), at_a_time):
+            batch = images[start:start + at_a_time]
+            places = [self._places(len(batch), size) for size in self.resolutions]
+            rows = slice(self.count * PATCHES, (self.count + len(batch)) * PATCHES)
+            for level, sums, patches in zip(self._levels, self._sums, cut(batch, places)):
+                level[rows] = patches = patches.numpy()
+                wide = patches.reshape(-1, patches.shape[-1]).astype(np.float64)
+                sums += wide.sum(axis=0), np.square(wide).sum(axis=0)
+            self.count += len(batch)
+
+    def _places(self, num_images, size):
+        """Where patches lie in flattened [N, size, size]: int32 [N * PATCHES, PATCH^2]."""
+        y, x = self._random.integers(size - PATCH + 1, size=[2, num_images, PATCHES])
+        corners = (np.arange(num_images)[:, np.newaxis] * size + y) * size + x
+        steps = np.arange(PATCH)
+        inside = (steps[:, np.newaxis] * size + steps).ravel()
+        return (corners.reshape(-1, 1) + inside).astype(np.int32)
+
+    def projected(self, level, directions):
+        """Normalised patches along unit vectors [K, PATCH^2, C]: float32 [K, patches]."""
+        patches = self._levels[level][:self.count * PATCHES]
+        mean, square = self._sums[level] / (len(patches) * PATCH * PATCH)
+        deviation = np.sqrt(np.maximum(square - mean * mean, 0))
+        scale = np.where(deviation > ROUNDING, 1 / np.maximum(deviation, ROUNDING), 0)
+        weights = (directions * scale).reshape(len(directions), -1)
+        offsets = (directions * scale * mean).sum(axis=(1, 2))[:, np.newaxis]
+        result = np.empty([len(directions), len(patches)], np.float32)
+        for start in range(0, len(patches), PATCHES_AT_A_TIME):
+            rows = slice(start, start + PATCHES_AT_A_TIME)
+            wide = patches[rows].reshape(-1, weights.shape[1]).astype(np.float32)
+            result[:, rows] = weights.astype(np.float32) @ wide.T - offsets
+        return result
+
+
+def _earth_mover(real, fake):
+    """1-D Wasserstein-1 distance of two float32 vectors, as the area between their CDFs.
+
+    Values are counted in BINS bins, 20 times as fast as sorting them; 1e-6 relative off it.
+    """
+    low = min(real.min(), fake.min())
+    width = (max(real.max(), fake.max()) - low) / (BINS - 1)
+    if not width:
+        return 0.0
+    real_share, fake_share = (
+        np.bincount(((values - low) / width).astype(np.int32), minlength=BINS) / len(values)
+        for values in (real, fake))
+    return width * np.abs(np.cumsum(real_share - fake_share)).sum()
+
+
+def distance(reals, fakes, seed):
+    """The distance of two `Patches`: {resolution: value, ..., 'mean': value}.
+
+    Args:
+        seed: an int that the directions come from.
+    """
+    if reals.image_shape != fakes.image_shape:
+        raise ValueError('sliced Wasserstein distance: reals and fakes must be of one shape; '
+                         f'received {reals.image_shape} and {fakes.image_shape}.')
+    random = np.random.default_rng([seed, DIRECTIONS])
+    result = {}
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for level, resolution in enumerate(reals.resolutions):
+            directions = random.standard_normal([DIRECTIONS, PATCH * PATCH, reals.image_shape[2]])
+            directions /= np.sqrt(np.square(directions).sum(axis=(1, 2), keepdims=True))
+            distances = []
+            for start in range(0, DIRECTIONS, DIRECTIONS_AT_A_TIME):
+                some = directions[start:start + DIRECTIONS_AT_A_TIME]
+                distances += pool.map(_earth_mover, reals.projected(level, some),
+                                      fakes.projected(level, some))
+            result[resolution] = 1e3 * float(np.mean(distances))
+    result['mean'] = float(np.mean(list(result.values())))
+    return result
+
+
+def swd(reals, fakes, seed=0):
+    """The distance of two arrays of images, uint8 [N, H, W, C]; see `distance`."""
+    sides = []
+    for side, images in enumerate((reals, fakes)):
+        patches = Patches(len(images), images.shape[1], images.shape[3], [seed, side])
+        patches.add(images)
+        sides.append(patches)
+    return distance(*sides, seed)
