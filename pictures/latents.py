@@ -56,3 +56,73 @@ def class_labels(config, class_idx, count):
         return None
     classes = np.arange(count) % size if class_idx is None else np.full(count, class_idx)
     return np.eye(size, dtype=np.float32)[classes]
+
+
+def lerp(a, b, t):
+    """a + (b - a) * t."""
+    return a + (b - a) * t
+
+
+def slerp(a, b, t):
+    """From a (t = 0) to b (t = 1) along the great circle; the length goes evenly from one to the other.
+
+    Random latents lie near a sphere: a straight line would leave it (White 2016).
+
+    a, b: [..., D]; t: number or [..., 1].
+    """
+    length_a, length_b = (np.linalg.norm(x, axis=-1, keepdims=True) for x in (a, b))
+    unit_a, unit_b = a / np.maximum(length_a, 1e-12), b / np.maximum(length_b, 1e-12)
+    angle = np.arccos(np.clip(np.sum(unit_a * unit_b, axis=-1, keepdims=True), -1, 1))
+    sine = np.sin(angle)
+    straight = sine < 1e-4  # the same direction (or opposite ones: no great circle is the one)
+    safe = np.where(straight, 1, sine)
+    direction = np.where(straight, lerp(unit_a, unit_b, t),
+                         (np.sin((1 - t) * angle) * unit_a + np.sin(t * angle) * unit_b) / safe)
+    return (direction * lerp(length_a, length_b, t)).astype(np.float32)
+
+
+def spline(keys, position, loop):
+    """The smooth curve through keys [K, ...] (Catmull-Rom) at `position`; key i lies at i.
+
+    position: 0..K - 1 or, with `loop`, 0..K, where K is key 0 again.
+    """
+    count, first = len(keys), int(np.floor(position))
+    t = position - first
+    numbers = np.arange(first - 1, first + 3)
+    p0, p1, p2, p3 = keys[numbers % count if loop else np.clip(numbers, 0, count - 1)]
+    return p1 + t / 2 * (p2 - p0 + t * (2 * p0 - 5 * p1 + 4 * p2 - p3
+                                        + t * (3 * (p1 - p2) + p3 - p0)))
+
+
+class Walk:
+    """A smooth random walk: N(0, 1) draws a step apart, under a Gaussian of one step's width.
+
+    Every point of it is distributed as its draws are, N(0, 1). Each is made when it is needed,
+    from (seed, number), so that a walk of a day takes as much memory as one of a second.
+
+    Args:
+        shape: of a point, such as [N, latent_size].
+        seed: integer from 0 up.
+        steps: a walk that returns to its beginning after so many steps, 2 or more; None = never.
+    """
+    REACH = 4  # steps; what is farther away weighs less than 1/2000
+
+    def __init__(self, shape, seed, steps=None):
+        self.shape, self.seed, self.steps = tuple(shape), seed, steps
+        self._draws = {}  # those of the last point: the next one needs nearly the same
+
+    def at(self, position):
+        """The point float32 `shape` at `position` (in steps, from 0 up)."""
+        first = int(np.floor(position)) - self.REACH + 1
+        numbers = np.arange(first, first + 2 * self.REACH)
+        weights = np.exp(-0.5 * (numbers - position) ** 2)
+        wrapped = numbers % self.steps if self.steps else numbers + self.REACH
+        distinct, places = np.unique(wrapped, return_inverse=True)
+        weights = np.bincount(places, weights)
+        self._draws = {n: self._draws[n] if n in self._draws else self._draw(n) for n in distinct}
+        point = sum(weight * self._draws[n] for weight, n in zip(weights, distinct))
+        return (point / np.sqrt(np.sum(weights ** 2))).astype(np.float32)
+
+    def _draw(self, number):
+        return np.random.default_rng([self.seed, int(number)]).standard_normal(self.shape,
+                                                                               np.float32)
