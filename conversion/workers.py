@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
+import contextlib
+import ctypes
 import itertools
 import multiprocessing
 import multiprocessing.connection
@@ -40,6 +42,7 @@ class Workers:
         self._pool = self._script = None
 
     def __enter__(self):
+        _keep_freed_memory()
         if self._count > 1:
             # A spawned process imports the script that was started, and with it all that this
             # imports. Ours need only what their function needs: hide the script from them.
@@ -87,7 +90,20 @@ def count_for(num_items, wanted=None):
     return wanted or max(1, min(available(), num_items // ITEMS_PER_WORKER))
 
 
+def _keep_freed_memory():
+    """Tells the C library not to hand freed memory back to the system after each image.
+
+    To get it again, page by page, for the next one takes a fifth of the time of a conversion.
+    """
+    trim_threshold, mmap_threshold = -1, -3  # as in glibc's malloc.h; other libraries do without
+    with contextlib.suppress(AttributeError, OSError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(mmap_threshold, 2**25)  # the most that glibc takes
+        mallopt(trim_threshold, 2**27)
+
+
 def _start_worker():
+    _keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
