@@ -1,6 +1,6 @@
 """The figures of the StyleGAN paper (Karras et al. 2018) from any network, whatever its size.
 
-The paper's numbers are for 18 style layers and 1024 pixels; here they are shares of what the
+The paper's numbers are for 1024 pixels and 18 style layers; here they are shares of what the
 network has.
 """
 
@@ -14,10 +14,8 @@ import numpy as np
 
 from pictures import sheets, stills
 from pictures.latents import class_labels, latents_of
-from training.networks import FROM_CONFIG
 
-PAPER_LAYERS, PAPER_PIXELS = 18, 1024
-COARSE_END, MIDDLE_END = 4, 8                       # of 18 layers: 0-3 coarse, 4-7 middle, 8-17 fine
+PAPER_PIXELS = 1024
 DETAIL_LEFT, DETAIL_TOP, DETAIL_SIDE = 650, 180, 256  # of 1024 pixels: Figure 4's crop
 DETAIL_GAIN = 4                                     # makes Figure 4's deviations visible
 NOISE_DRAWS = 100
@@ -42,14 +40,6 @@ class Grid(NamedTuple):
     lods: Tuple[int, ...]
 
 
-def style_ranges(num_layers):
-    """(coarse, middle, fine): ranges of 3 style layers or more, whole resolutions where possible."""
-    ends = [2 * round(num_layers / 2 * end / PAPER_LAYERS) for end in (COARSE_END, MIDDLE_END)]
-    first = min(max(ends[0], 1), num_layers - 2)
-    second = min(max(ends[1], first + 1), num_layers - 1)
-    return range(0, first), range(first, second), range(second, num_layers)
-
-
 def detail_box(height, width):
     """(left, top, right, bottom) of the crop of Figure 4."""
     side = max(1, min(height, width) * DETAIL_SIDE // PAPER_PIXELS)
@@ -71,15 +61,18 @@ def uncurated(paper: Grid, painter, options: Options):
     counts = [paper.rows << lod for lod in paper.lods]
     config = painter.config
     z = np.random.RandomState(seed).randn(sum(counts), config.latent_size).astype(np.float32)
-    psi = FROM_CONFIG if options.trunc is None else options.trunc
-    w = painter.dlatents(z, class_labels(config, options.class_idx, len(z)), psi)
+    w = painter.dlatents(z, class_labels(config, options.class_idx, len(z)), options.trunc)
+    # Photographs of a screen's size stand edge to edge, as in the paper; small pictures, which may
+    # be digits or icons, would run into each other.
+    white = sheets.gap(sheets.VISIBLE) if painter.resolution < sheets.VISIBLE else 0
     columns = []
     for lod, count in zip(paper.lods, counts):
-        small = [sheets.shrink(sheets.visible(painter.images(part)), 1 << lod)
-                 for part in np.array_split(w[:count], -(-count // painter.minibatch))]
-        w = w[count:]
-        columns.append(np.concatenate([image for part in small for image in part]))
-    return sheets.beside(columns)
+        column, w = w[:count], w[count:]
+        parts = [sheets.shrink(sheets.visible(painter.images(column[i:i + painter.minibatch])),
+                               1 << lod) for i in range(0, count, painter.minibatch)]
+        columns.append(sheets.arrange([[image] for part in parts for image in part],
+                                      between=white >> lod))
+    return sheets.beside(columns, white)
 
 
 def _dlatents(painter, seeds, options):
@@ -91,7 +84,7 @@ def _dlatents(painter, seeds, options):
 
 def style_mixing(painter, options: Options):
     """Figure 3: coarse, middle and fine styles of the images on top, put into those at the left."""
-    ranges = style_ranges(painter.num_layers)
+    ranges = stills.style_ranges(painter.num_layers)
     columns = options.col_seeds or (639, 701, 687, 615, 2268)
     rows = options.row_seeds or (888, 829, 1898, 1733, 1614, 845)
     layers = [list(layers) for layers, count in zip(ranges, rows_of_each_range(len(rows)))
@@ -109,13 +102,13 @@ def noise_detail(painter, options: Options):
         image = sheets.visible(firsts[0])
         details = firsts[:, top:bottom, left:right]
         details = sheets.enlarge(details, max(1, image.shape[0] // 2 // details.shape[1]))
-        details = np.concatenate([np.concatenate(pair, axis=1) for pair in
-                                  (details[:2], details[2:])])
+        details = sheets.arrange([details[:2], details[2:]], between=0)
+        white = sheets.gap(image.shape[1])
+        sheets.draw_cross(details, white // 2)
         deviation = np.clip(np.rint(deviation * DETAIL_GAIN), 0, 255).astype(np.uint8)
         deviation = np.repeat(deviation[..., np.newaxis], painter.num_channels, axis=2)
-        rows.append([sheets.beside([image, details, sheets.visible(deviation)],
-                                   sheets.gap(image))])
-    return sheets.arrange(rows, sheets.gap(image))
+        rows.append([sheets.beside([image, details, sheets.visible(deviation)], white)])
+    return sheets.arrange(rows, white)
 
 
 def _noise_draws(painter, w, seed):
@@ -142,14 +135,14 @@ def noise_components(painter, options: Options):
     """
     w = _dlatents(painter, options.seeds or (1967, 1555), options)
     layers = painter.config.num_layers - 2 * painter.level
-    fine_from = style_ranges(layers)[1].stop
+    fine_from = stills.style_ranges(layers)[1].stop
     quarters = []
     for layers_with_noise in (range(layers), (), range(fine_from, layers), range(fine_from)):
-        images = painter.images(w, painter.stored_noise(layers_with_noise))
+        images = sheets.visible(painter.images(w, painter.stored_noise(layers_with_noise)))
         if not options.seeds:
             images[1] = images[1, :, ::-1]
-        quarters.append(sheets.arrange([sheets.visible(images)]))
-    return sheets.arrange([quarters[:2], quarters[2:]], 2 * sheets.gap(sheets.visible(images)))
+        quarters.append(sheets.arrange([images]))
+    return sheets.arrange([quarters[:2], quarters[2:]], 2 * sheets.gap(images.shape[2]))
 
 
 def truncation(painter, options: Options):

@@ -31,6 +31,18 @@ def parse_numbers(text, flag):
     return numbers
 
 
+def parse_floats(text, flag):
+    """'1,0.7,-1' -> [1.0, 0.7, -1.0], finite numbers."""
+    try:
+        values = [float(part) for part in text.split(',')]
+    except ValueError:
+        values = [np.nan]
+    if not np.isfinite(values).all():
+        raise ValueError(f'--{flag}={text}: must be numbers separated by commas, such as '
+                         f'--{flag}=1,0.7,0,-1.')
+    return values
+
+
 def latents_of(seeds, latent_size):
     """z, float32 [N, latent_size]: row i is RandomState(seeds[i]).randn(1, latent_size)."""
     for seed in seeds:

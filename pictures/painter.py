@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from pictures.latents import class_labels, latents_of
 from training import download, images, snapshot
-from training.networks import FROM_CONFIG, split_lod
+from training.networks import split_lod
 
 MINIBATCH_FLOATS = 2 ** 26  # of the largest layer: 4 images of 1024x1024, which fit into 8 GB
 MAX_MINIBATCH = 64
@@ -28,6 +28,8 @@ class Painter:
         is_stylegan, has_noise: what kind of network it is.
         num_layers: style layers in use; 0 for a network without styles.
         rows: (top, bottom) of what is shown of each image; all of it, unless set.
+        noise: 'stored' = the network's own maps, 'random' = fresh ones for each image (the same in
+            each run), 'none'.
     """
 
     def __init__(self, Gs, lod=0.0, compiled=False):
@@ -39,7 +41,7 @@ class Painter:
         self.has_noise = self.is_stylegan and self.config.use_noise
         has_styles = self.is_stylegan and self.config.use_styles
         self.num_layers = self.config.num_layers - 2 * self.level if has_styles else 0
-        self.rows = (0, self.resolution)
+        self.rows, self.noise, self._minibatches = (0, self.resolution), 'stored', 0
         sizes = range(2, self.resolution.bit_length())
         largest = max(4 ** r * self.config.nf(r - 1) for r in sizes)
         self.minibatch = int(np.clip(MINIBATCH_FLOATS // largest, 1, MAX_MINIBATCH))
@@ -50,23 +52,22 @@ class Painter:
         """(height, width) of the images as they are shown."""
         return self.rows[1] - self.rows[0], self.resolution
 
-    def dlatents(self, z, labels=None, psi=FROM_CONFIG):
+    def dlatents(self, z, labels=None, psi=None):
         """w float32 [N, L, dlatent_size] of z, truncated; what `images` takes.
 
-        psi: truncation of the network's first layers, as `Generator` has it; None = none.
-            ProGAN has no w: what comes back is z with the labels beside it, [N, D].
+        psi: of the truncation, which the network's first layers have; 1 = none, None = the
+            network's own. ProGAN has no w: what comes back is z with the labels beside it, [N, D].
         """
         if not self.is_stylegan:
             return np.asarray(z if labels is None else np.concatenate([z, labels], axis=1),
                               np.float32)
+        psi = self.config.truncation_psi if psi is None else psi
         w = self.Gs.mapping(z, labels)
-        cutoff = self.config.truncation_cutoff
-        return self.Gs.truncated(w, self.config.truncation_psi if psi is FROM_CONFIG else psi,
-                                 cutoff).numpy()
+        return np.asarray(self.Gs.truncated(w, psi, self.config.truncation_cutoff))
 
     def truncated(self, w, psi):
         """w pulled towards the average in all layers."""
-        return self.Gs.truncated(w, psi, None).numpy()
+        return np.asarray(self.Gs.truncated(w, psi, None))
 
     def check_psi(self, psi):
         """ValueError where `--trunc` asks for what the network does not have."""
@@ -92,20 +93,21 @@ class Painter:
     def images(self, w, noise=None):
         """uint8 [N, H, W, C] of w [N, L, dlatent_size].
 
-        noise: maps with one row, as from `stored_noise`, for all images; None = the stored ones.
+        noise: maps for all images, [1 or N <= minibatch, H, W, 1]; None = as `self.noise` says.
         """
-        noise = self.stored_noise() if noise is None else noise
-        parts = [self._images(tf.constant(w[i:i + self.minibatch]), noise).numpy()
-                 for i in range(0, len(w), self.minibatch)]
+        parts = []
+        for i in range(0, len(w), self.minibatch):
+            part = w[i:i + self.minibatch]
+            maps = self._usual_noise(len(part)) if noise is None else noise
+            parts.append(self._images(tf.constant(part), maps).numpy())
         top, bottom = self.rows
         return images.to_uint8(np.concatenate(parts)[:, top:bottom])
 
-    def noisy_images(self, w, seed):
-        """The same with fresh noise in each image, drawn from the integer `seed`."""
-        parts = [self.images(part, self.random_noise(len(part), [seed, i]))
-                 for i in range(0, len(w), self.minibatch)
-                 for part in [w[i:i + self.minibatch]]]
-        return np.concatenate(parts)
+    def _usual_noise(self, count):
+        if self.noise == 'random':
+            self._minibatches += 1
+            return self.random_noise(count, [0, self._minibatches])
+        return self.stored_noise(None if self.noise == 'stored' else ())
 
     def _paint(self, w, noise):
         if self.is_stylegan:

@@ -32,9 +32,9 @@ def shrink(images, factor):
     return np.rint(blocks.mean(axis=(-4, -2))).astype(np.uint8)
 
 
-def gap(images):
-    """Pixels of white between neighbours that are not to run into each other."""
-    return max(2, images.shape[-2] // 32)
+def gap(width):
+    """Pixels of white between neighbours of this width that are not to run into each other."""
+    return max(2, width // 32)
 
 
 def arrange(cells, between=None, lead=0):
@@ -45,7 +45,7 @@ def arrange(cells, between=None, lead=0):
     """
     some = next(cell for row in cells for cell in row if cell is not None)
     height, width, channels = some.shape
-    between = gap(some) if between is None else between
+    between = gap(width) if between is None else between
     rows, columns = len(cells), len(cells[0])
     tops, lefts = (np.arange(count) * (side + between) + lead * (np.arange(count) > 0)
                    for count, side in ((rows, height), (columns, width)))
@@ -66,6 +66,13 @@ def beside(parts, between=0):
         sheet[:part.shape[0], left:left + part.shape[1]] = part
         left += part.shape[1] + between
     return sheet
+
+
+def draw_cross(image, width):
+    """White lines of `width` pixels over the middle of uint8 [H, W, C], which parts it in four."""
+    for axis in (0, 1):
+        start = (image.shape[axis] - width) // 2
+        image[(slice(None),) * axis + (slice(start, start + width),)] = WHITE
 
 
 def caption(image, text, height):

@@ -7,6 +7,17 @@ import numpy as np
 from pictures import sheets
 from pictures.latents import lerp, slerp
 
+PAPER_LAYERS = 18
+COARSE_END, MIDDLE_END = 4, 8  # of 18 layers: 0-3 coarse, 4-7 middle, 8-17 fine
+
+
+def style_ranges(num_layers):
+    """(coarse, middle, fine): ranges of 3 style layers or more, whole resolutions where possible."""
+    ends = [2 * round(num_layers / 2 * end / PAPER_LAYERS) for end in (COARSE_END, MIDDLE_END)]
+    first = min(max(ends[0], 1), num_layers - 2)
+    second = min(max(ends[1], first + 1), num_layers - 1)
+    return range(0, first), range(first, second), range(second, num_layers)
+
 
 def mixed(into, styles_of, layers):
     """w of `into` with the rows `layers` of `styles_of`, both [N, L, dlatent_size]."""
@@ -27,7 +38,21 @@ def mixing(painter, rows, columns, layers_of_rows):
     for row, image, layers in zip(rows, left, layers_of_rows):
         into = np.repeat(row[np.newaxis], len(columns), axis=0)
         cells.append([image, *sheets.visible(painter.images(mixed(into, columns, layers)))])
-    return sheets.arrange(cells, lead=sheets.gap(top))
+    return sheets.arrange(cells, lead=sheets.gap(top.shape[2]))
+
+
+def chosen_layers(painter, styles):
+    """The style layers `styles` (list of int), checked; None = the coarse ones."""
+    count = painter.num_layers
+    if count < 2:
+        raise ValueError('style mixing: the network has no style layers to choose from; take a '
+                         'StyleGAN network.')
+    if styles is None:
+        return list(style_ranges(count)[0])
+    if max(styles) >= count:
+        raise ValueError(f'--styles: layer {max(styles)} must be within 0..{count - 1}, the style '
+                         'layers of this network.')
+    return styles
 
 
 def sweep(painter, w, psis):
