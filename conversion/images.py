@@ -43,9 +43,10 @@ def create(directory, source, options=Options()):
     collection = _limited(collection, options)
     total = len(collection.names)
     with workers.Workers(workers.count_for(total, options.workers)) as pool:
+        _report_source(collection)
         result = scan.scan(collection, options.rules, found_labels, pool,
                            lambda checks: convert.progress(checks, total, 'Checking'))
-        _report_scan(collection, result)
+        _report_conversions(result)
         _stop_if_unusable(source, collection, result, options)
         names = _in_order(result.names, options.shuffle)
         label_array = found_labels.array(names) if found_labels else None
@@ -127,14 +128,18 @@ def _stop_if_unusable(source, collection, result, options):
                      f'above); nothing was written' + ''.join(f'; {text}' for text in remedies))
 
 
-def _report_scan(collection, result):
-    """Prints what was found in the source, and what is not as it should be."""
+def _report_source(collection):
+    """Prints what there is in the folder or zip file."""
     folders = {name.rpartition('/')[0] for name in collection.names}
     print(f'Found    {len(collection.names):,} images in {files.printable(collection.path)}'
           + (f' ({len(folders)} folders)' if len(folders) > 1 else ''))
     if collection.others:
         print('Ignored  ' + ', '.join(f'{count:,} {files.printable(what)}'
                                       for what, count in sorted(collection.others.items())))
+
+
+def _report_conversions(result):
+    """Prints what has to be done to images that are not as the dataset wants them."""
     if result.conversions:
         print('Convert  ' + ', '.join(f'{count:,} {what}'
                                       for what, count in sorted(result.conversions.items())))

@@ -38,24 +38,21 @@ class Workers:
     def __init__(self, count):
         if count < 1:
             raise ValueError(f'the number of workers must be at least 1, got {count}')
-        self._count = count
-        self._pool = self._script = None
+        self._count, self._pool = count, None
 
     def __enter__(self):
         _keep_freed_memory()
         if self._count > 1:
-            # A spawned process imports the script that was started, and with it all that this
-            # imports. Ours need only what their function needs: hide the script from them.
-            self._script = sys.modules['__main__']
-            sys.modules['__main__'] = types.ModuleType('__main__')
             self._pool = concurrent.futures.ProcessPoolExecutor(
                 self._count, multiprocessing.get_context('spawn'), _start_worker)
+            with _unseen():
+                for _ in range(self._count):  # the pool starts a process for each, while all are
+                    self._pool.submit(int)    # still starting
         return self
 
     def __exit__(self, *_):
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
-            sys.modules['__main__'] = self._script
 
     def map(self, function, items):
         """Yields the results for all items in order; function: list of items -> list of results.
@@ -90,6 +87,23 @@ def count_for(num_items, wanted=None):
     return wanted or max(1, min(available(), num_items // ITEMS_PER_WORKER))
 
 
+@contextlib.contextmanager
+def _unseen():
+    """Processes that are started here see neither Ctrl-C nor the script.
+
+    Ctrl-C is for the parent, which ends them. The script and all that it imports, TensorFlow too,
+    would be loaded into each of them; they need only the modules of their functions.
+    """
+    script = sys.modules['__main__']
+    sys.modules['__main__'] = types.ModuleType('__main__')
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited, for good
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        sys.modules['__main__'] = script
+
+
 def _keep_freed_memory():
     """Tells the C library not to hand freed memory back to the system after each image.
 
@@ -104,7 +118,6 @@ def _keep_freed_memory():
 
 def _start_worker():
     _keep_freed_memory()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
