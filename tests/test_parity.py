@@ -48,7 +48,8 @@ def test_synthesis_at_each_lod(case, lod):
 
 @pytest.mark.parametrize('case', CASES)
 @pytest.mark.parametrize('name, psi, cutoff', [
-    ('trunc_psi0.7_cut8', 0.7, 8), ('trunc_psi0.5_cut4', 0.5, 4), ('trunc_psi-0.5_cutall', -0.5, None)])
+    ('trunc_psi0.7_cut8', 0.7, 8), ('trunc_psi0.5_cut4', 0.5, 4),
+    ('trunc_psi-0.5_cutall', -0.5, None)])
 def test_truncated_output(case, name, psi, cutoff):
     G, _ = recorded_networks(case)
     data = arrays(f'{case}/data.npz')
@@ -149,12 +150,14 @@ def variant_networks(name):
     if variant['progan']:
         G = networks_progan.Generator(ProganGeneratorConfig(**shape, **variant['G']))
         D = networks_progan.Discriminator(ProganDiscriminatorConfig(**shape, **variant['D']))
-        generate = lambda lod: G(data['z'], data['labels'], lod=lod)
+        def generate(lod):
+            return G(data['z'], data['labels'], lod=lod)
     else:
         G = networks.Generator(GeneratorConfig(**shape, **variant['G']))
         D = networks.Discriminator(DiscriminatorConfig(**shape, **variant['D']))
-        assert_w = lambda: assert_close(G.mapping(data['z'], data['labels']), data['w'])
-        generate = lambda lod: (assert_w(), G.synthesis(data['w'], lod, randomize_noise=False))[1]
+        def generate(lod):
+            assert_close(G.mapping(data['z'], data['labels']), data['w'])
+            return G.synthesis(data['w'], lod, randomize_noise=False)
     assign(G, data.part('weights/G/'))
     assign(D, data.part('weights/D/'))
     return generate, D, data, variant['lods']

@@ -11,7 +11,7 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')  # before TensorFlow is impor
 
 
 def with_underscores(argv):
-    """`--batch-gpu=4` -> `--batch_gpu=4`: flags may be written with dashes; values stay as they are.
+    """`--batch-gpu=4` -> `--batch_gpu=4`: flags may have dashes; values stay as they are.
 
     Only words of two and more letters before the first `=` are touched; what follows a lone `--`
     is left alone, and so are negative numbers.

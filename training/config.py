@@ -1,4 +1,4 @@
-"""Every option of networks, losses, schedule and run, as frozen dataclasses that check themselves."""
+"""Every option of networks, losses, schedule and run: frozen dataclasses that check themselves."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ def _check_image_fields(config):
         value = getattr(config, name)
         _require(isinstance(value, int) and least <= value <= MAX_WIDTH, name,
                  f'an integer within {least}..{MAX_WIDTH}', value)
+    finest = config.nf(config.resolution_log2 - 1)
+    _require(finest >= 1, 'fmap_base', f'large enough for one feature map at {config.resolution}x'
+             f'{config.resolution}', config.fmap_base)
     _require(config.fused_scale in (True, False, 'auto'), 'fused_scale', "True, False or 'auto'",
              config.fused_scale)
 
@@ -66,18 +69,18 @@ class GeneratorConfig(_Features):
     mapping_layers: int = 8            # 0 = w is the (normalized) z
     mapping_fmaps: int = 512           # width of the hidden mapping layers
     mapping_lrmul: float = 0.01        # learning rate multiplier of the mapping network
-    mapping_nonlinearity: str = 'lrelu'
+    mapping_nonlinearity: str = 'lrelu'  # lrelu or relu, of the mapping network
     normalize_latents: bool = True     # pixel norm of z (and of the embedded label beside it)
     fmap_base: int = 8192              # feature maps: min(fmap_base / 2^(stage * decay), fmap_max)
-    fmap_decay: float = 1.0
-    fmap_max: int = 512
+    fmap_decay: float = 1.0            # log2 of the factor between two resolutions
+    fmap_max: int = 512                # feature maps at most
     use_styles: bool = True            # False: w enters at the 4x4 layer only
     const_input_layer: bool = True     # False: 4x4 comes from w through a dense layer
-    use_noise: bool = True
+    use_noise: bool = True             # noise inputs in every layer
     use_wscale: bool = True            # equalized learning rate
-    use_pixel_norm: bool = False
-    use_instance_norm: bool = True
-    nonlinearity: str = 'lrelu'
+    use_pixel_norm: bool = False       # after each activation
+    use_instance_norm: bool = True     # before each style (AdaIN's first half)
+    nonlinearity: str = 'lrelu'        # lrelu or relu, of G's and D's convolutions
     fused_scale: Union[bool, str] = 'auto'  # up-convolution's form; 'auto' = from 128 pixels up
     blur_filter: Optional[Tuple[float, ...]] = (1, 2, 1)  # after up-convolutions; None = no blur
     style_mixing_prob: Optional[float] = 0.9     # per minibatch; None = never
@@ -131,7 +134,7 @@ class DiscriminatorConfig(_Features):
     nonlinearity: str = 'lrelu'
     use_wscale: bool = True
     mbstd_group_size: int = 4          # images of a minibatch compared with each other; 0 = off
-    mbstd_num_features: int = 1
+    mbstd_num_features: int = 1        # channels that say how much they differ
     fused_scale: Union[bool, str] = 'auto'
     blur_filter: Optional[Tuple[float, ...]] = (1, 2, 1)  # before down-convolutions
 
@@ -159,10 +162,10 @@ class ProganGeneratorConfig(_Features):
     fmap_decay: float = 1.0
     fmap_max: int = 512
     use_wscale: bool = True
-    use_pixelnorm: bool = True
-    pixelnorm_epsilon: float = 1e-8
+    use_pixelnorm: bool = True         # ProGAN: after each activation
+    pixelnorm_epsilon: float = 1e-8    # ProGAN: added to the mean square
     use_leakyrelu: bool = True         # False: ReLU
-    fused_scale: Union[bool, str] = True  # True = at all sizes; names the variables Conv0_up / Conv0
+    fused_scale: Union[bool, str] = True  # True = at all sizes; variables are named by it
 
     def __post_init__(self):
         _check_image_fields(self)
@@ -200,9 +203,9 @@ D_LOSSES = ('D_logistic_simplegp', 'D_logistic', 'D_wgan', 'D_wgan_gp', 'D_hinge
 @dataclass(frozen=True)
 class LossConfig:
     """Which losses, and the weights of their penalties (spec section 5)."""
-    G_loss: str = 'G_logistic_nonsaturating'
-    D_loss: str = 'D_logistic_simplegp'
-    r1_gamma: float = 10.0             # D_logistic_simplegp: weight of the penalty on reals, times 2
+    G_loss: str = 'G_logistic_nonsaturating'  # or G_logistic_saturating, G_wgan
+    D_loss: str = 'D_logistic_simplegp'  # D_logistic[_simplegp], D_wgan[_gp], D_hinge[_gp]
+    r1_gamma: float = 10.0             # D_logistic_simplegp: twice the weight of the penalty on reals
     r2_gamma: float = 0.0              # the same on fakes
     wgan_lambda: float = 10.0          # *_gp: weight of (||gradient|| - target)^2
     wgan_epsilon: float = 0.001        # D_wgan, D_wgan_gp: weight of the drift term D(x)^2
@@ -233,19 +236,19 @@ def _freeze_pairs(config, name):
 class ScheduleConfig:
     """How lod, minibatch and learning rates follow from the number of images shown (spec 6)."""
     lod_initial_resolution: int = 4    # pixels, the resolution that training begins at
-    lod_training_kimg: float = 600     # thousands of images at one resolution before the next fades in
+    lod_training_kimg: float = 600     # thousands of images at one resolution, before a fade
     lod_transition_kimg: float = 600   # thousands of images that a fade takes; 0 = abrupt
     minibatch_base: int = 16           # images, where minibatch_dict has no entry
     minibatch_dict: Pairs = ()         # ((resolution, images), ...)
     max_minibatch_per_gpu: Pairs = ()  # ((resolution, images), ...)
-    G_lrate_base: float = 0.001
+    G_lrate_base: float = 0.001        # learning rate of G, where G_lrate_dict has no entry
     G_lrate_dict: Pairs = ()           # ((resolution, learning rate), ...)
-    D_lrate_base: float = 0.001
-    D_lrate_dict: Pairs = ()
+    D_lrate_base: float = 0.001        # learning rate of D, where D_lrate_dict has no entry
+    D_lrate_dict: Pairs = ()           # ((resolution, learning rate), ...)
     lrate_rampup_kimg: float = 0       # learning rates rise from 0 over this many thousand images
     tick_kimg_base: float = 160        # thousands of images between two progress lines
     tick_kimg_dict: Pairs = ((4, 160), (8, 140), (16, 120), (32, 100), (64, 80), (128, 60),
-                             (256, 40), (512, 30), (1024, 20))
+                             (256, 40), (512, 30), (1024, 20))  # ((resolution, kimg), ...)
 
     def __post_init__(self):
         for name in ('minibatch_dict', 'max_minibatch_per_gpu', 'G_lrate_dict', 'D_lrate_dict',
@@ -291,7 +294,7 @@ class RunConfig:
             _require(getattr(self.G, name) == getattr(self.D, name), name, 'the same in G and D',
                      (getattr(self.G, name), getattr(self.D, name)))
         _require(self.schedule.lod_initial_resolution <= self.G.resolution,
-                 'lod_initial_resolution', f'at most the resolution of the data, {self.G.resolution}',
+                 'lod_initial_resolution', f'at most that of the data, {self.G.resolution}',
                  self.schedule.lod_initial_resolution)
 
     @property
@@ -341,7 +344,8 @@ def _from_dict(config_class, fields):
     try:
         return config_class(**fields)
     except TypeError as error:
-        raise ValueError(f'{config_class.__name__}: a value of the wrong type ({error}).') from error
+        raise ValueError(f'{config_class.__name__}: a value of the wrong type ({error}).'
+                         ) from error
 
 
 @dataclass(frozen=True)
@@ -374,19 +378,20 @@ def _stylegan(num_gpus):
                   run={'total_kimg': 25000, 'mirror_augment': True})
 
 
-_DIGITS_WIDTHS = {'fmap_base': 1024, 'fmap_max': 64}
+_DIGITS_WIDTHS = {'fmap_base': 512, 'fmap_max': 64}
 
 PRESETS = {
     **{f'stylegan-{n}gpu': _stylegan(n) for n in _STYLEGAN_MINIBATCHES},
     'digits': Preset(
-        'Small: 32x32 pictures on two CPU cores in a quarter of an hour (the demo)',
+        'Small: 32x32 pictures on two CPU cores in ten minutes (the demo)',
         G={**_DIGITS_WIDTHS, 'latent_size': 64, 'dlatent_size': 64, 'mapping_fmaps': 64,
            'mapping_layers': 4},
         D=_DIGITS_WIDTHS, losses={'r1_gamma': 1.0},
-        schedule={'lod_initial_resolution': 8, 'lod_training_kimg': 10, 'lod_transition_kimg': 10,
-                  'minibatch_base': 32, 'G_lrate_base': 0.003, 'D_lrate_base': 0.003,
-                  'tick_kimg_base': 4, 'tick_kimg_dict': {}},
-        run={'total_kimg': 60, 'G_smoothing_kimg': 1.0, 'network_snapshot_ticks': 5,
+        # At this size many small steps do more than a few large ones: 80 kimg are 5,000 iterations.
+        schedule={'lod_initial_resolution': 8, 'lod_training_kimg': 20, 'lod_transition_kimg': 10,
+                  'minibatch_base': 16, 'G_lrate_base': 0.003, 'D_lrate_base': 0.003,
+                  'tick_kimg_base': 5, 'tick_kimg_dict': {}},
+        run={'total_kimg': 80, 'G_smoothing_kimg': 2.0, 'network_snapshot_ticks': 5,
              'grid': '20x10'}),
 }
 

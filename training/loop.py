@@ -113,7 +113,7 @@ def compiled_iteration(state: TrainingState, config: RunConfig, level):
             state.reals_drawn.assign_add(images.shape[0])
         state.iteration.assign_add(1)
 
-    return tf.function(iterate)
+    return tf.function(iterate, autograph=False)  # no tensor decides a branch; traces faster
 
 
 class Iterations:
@@ -182,8 +182,8 @@ class Run:
         if self.checkpoints.restore_latest():
             sched = self.schedule()
             fading = sched.lod - math.floor(sched.lod)
-            self.log.say(f'Resuming at kimg {self.kimg:.1f}: {sched.resolution}x{sched.resolution}, '
-                         f'lod {sched.lod:.2f}'
+            size = f'{sched.resolution}x{sched.resolution}'
+            self.log.say(f'Resuming at kimg {self.kimg:.1f}: {size}, lod {sched.lod:.2f}'
                          + (f' (fading in, {100 * (1 - fading):.0f}%)' if fading else '')
                          + ', networks and optimizers restored.')
             self.log.start_at(self.kimg)

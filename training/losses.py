@@ -32,7 +32,7 @@ def G_wgan(fake_scores):
 
 
 def scores_and_penalty(D, images, level):
-    """Scores [N, 1] of `images` and the squared norm [N, 1] of their gradient at full resolution."""
+    """Scores [N, 1] of `images`, and the squared norm [N, 1] of their full-resolution gradient."""
     with tf.GradientTape() as tape:
         tape.watch(images)
         scores = D(images)
@@ -107,7 +107,7 @@ def generator_loss(config: LossConfig, fake_scores):
 def discriminator_loss(config: LossConfig, D, reals, fakes, level, mixing):
     """The loss that `config` names, [N, 1].
 
-    mixing: [N, 1, 1, 1], uniform in [0, 1), for the losses whose name ends in `wgan_gp`, `hinge_gp`.
+    mixing: [N, 1, 1, 1], uniform in [0, 1), for D_wgan_gp and D_hinge_gp.
     """
     gp = {'wgan_lambda': config.wgan_lambda, 'wgan_target': config.wgan_target}
     epsilon = config.wgan_epsilon

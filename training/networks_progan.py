@@ -1,4 +1,4 @@
-"""Progressive GAN's pair of networks (Karras et al. 2017, Table 2), which the reference ships too."""
+"""Progressive GAN's pair of networks (Karras et al. 2017, Table 2), which the reference ships."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ class ProganSynthesis(NamedLayer):
         return self._norm(activation(getattr(self, f'bias{i}')(x)))
 
     def _norm(self, x):
-        return layers.pixel_norm(x, self.config.pixelnorm_epsilon) if self.config.use_pixelnorm else x
+        if not self.config.use_pixelnorm:
+            return x
+        return layers.pixel_norm(x, self.config.pixelnorm_epsilon)
 
     def at_level(self, x, level, alpha):
         """x: [N, latent_size + label_size] -> images at `level`, `alpha` of the coarser blended."""

@@ -40,7 +40,7 @@ def save_options(run_dir, text):
 
 
 def load_options(run_dir):
-    """The RunConfig of an earlier run; ValueError naming the file where it is missing or damaged."""
+    """The RunConfig of an earlier run; ValueError names the file that is missing or damaged."""
     path = os.path.join(run_dir, OPTIONS_FILE)
     if not os.path.isfile(path):
         raise ValueError(f'{run_dir}: not a run directory, there is no {OPTIONS_FILE} in it.')
@@ -59,7 +59,8 @@ def find_run(outdir, run):
     runs = run_dirs(outdir)
     if run.isdigit() and int(run) in runs:
         return runs[int(run)]
-    near = ', '.join(os.path.basename(path) for path in list(runs.values())[-5:]) or 'no runs at all'
+    newest = [os.path.basename(path) for path in list(runs.values())[-5:]]
+    near = ', '.join(newest) or 'no runs at all'
     raise ValueError(f'--resume={run}: neither a file, nor a run directory, nor a run number in '
                      f'{outdir!r}; the newest there: {near}.')
 

@@ -75,8 +75,8 @@ def write_atomically(path, data):
         if os.path.exists(temporary):
             os.remove(temporary)
         raise OSError(error.errno, f'{error.strerror}: {path} could not be written '
-                      f'({len(data) / 2**20:.1f} MB); what was there before is untouched. Free some '
-                      'space, then run the same command again') from error
+                      f'({len(data) / 2**20:.1f} MB); what was there before is untouched. Free '
+                      'some space, then run the same command again') from error
 
 
 def load(path) -> Snapshot:

@@ -116,7 +116,7 @@ def _from_network(config, path, resume_kimg, own_kimg):
     kimg = resume_kimg if resume_kimg is not None else networks.kimg if own_kimg else full
     why = ''
     if resume_kimg is None and not own_kimg:
-        why = (f' (no --resume_kimg given: the first kimg that is wholly at full resolution; an '
+        why = (' (no --resume_kimg given: the first kimg that is wholly at full resolution; an '
                'earlier one would grow it again from coarser images)')
     if kimg >= config.total_kimg:
         raise ValueError(f'--total_kimg={config.total_kimg:g} must be more than the starting kimg, '

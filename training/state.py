@@ -89,6 +89,10 @@ class TrainingState(tf.Module):
             target.assign(lerp(source, target, beta) if source.trainable else source)
 
 
+def _first_line(error):
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
 class Checkpoints:
     """Numbered checkpoints of a TrainingState in one directory, the newest few kept."""
 
@@ -104,8 +108,8 @@ class Checkpoints:
             self.manager.save(checkpoint_number=int(self.state.nimg))
         except tf.errors.OpError as error:
             raise OSError(f'{self.manager.directory}: the checkpoint could not be written '
-                          f'({str(error).splitlines()[0][:200]}). The one before is untouched; free '
-                          'some space, then go on with --resume=latest.') from error
+                          f'({_first_line(error)}). The one before is untouched; free some space, then '
+                          'go on with --resume=latest.') from error
 
     def restore_latest(self):
         """Restores the newest one. Returns False where there is none; ValueError if it misfits."""
@@ -116,8 +120,8 @@ class Checkpoints:
             self.checkpoint.restore(path).assert_consumed()
         except (AssertionError, tf.errors.OpError) as error:
             raise ValueError(f'{path}: the checkpoint does not fit this run, or is damaged '
-                             f'({str(error).splitlines()[0][:200]}). Remove its files to go on from '
-                             f'the one before, or start a new run with --resume=none.') from error
+                             f'({_first_line(error)}). Remove its files to go on from the one '
+                             'before, or start a new run with --resume=none.') from error
         return True
 
 

@@ -11,7 +11,7 @@ from training.state import TrainingState
 
 
 def _apply_if_finite(optimizer, learning_rate, tape, loss, network):
-    """One optimizer step, skipped whole where any gradient is not finite. Returns 1.0 if skipped."""
+    """One optimizer step, skipped whole if a gradient is not finite. Returns 1.0 if skipped."""
     variables = network.trainable_variables
     # Layers that this level does not reach get zeros, as in the reference.
     gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)

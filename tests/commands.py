@@ -1,0 +1,47 @@
+"""Runs many command lines of one absl script in one process: importing TensorFlow costs seconds.
+
+`results_of('train', [argv, ...])` -> [(exit code, stdout, stderr), ...].
+"""
+
+import contextlib
+import importlib
+import io
+import json
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def results_of(script, command_lines):
+    """What each command line of SCRIPT.py gave, in order."""
+    process = subprocess.run([sys.executable, __file__, script], input=json.dumps(command_lines),
+                             capture_output=True, text=True, cwd=ROOT)
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout)
+
+
+def _serve(script, command_lines):
+    sys.path.insert(0, str(ROOT))
+    from absl import flags
+    from training import cli
+    module = importlib.import_module(script)
+    results = []
+    for command_line in command_lines:
+        sys.argv = [f'{script}.py', *command_line]
+        output, errors = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+            for name in flags.FLAGS:
+                flags.FLAGS[name].unparse()
+            try:
+                code = cli.exit_code(module.main, flags.FLAGS(cli.with_underscores(sys.argv)))
+            except flags.Error as error:  # absl prints it and exits with 1
+                print(error, file=errors)
+                code = 1
+        results.append((code, output.getvalue(), errors.getvalue()))
+    return results
+
+
+if __name__ == '__main__':
+    print(json.dumps(_serve(sys.argv[1], json.loads(sys.stdin.read()))))

@@ -1,0 +1,139 @@
+"""train.py checks everything first: bad input is one clear line, and nothing is written."""
+
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+
+from commands import results_of
+from small_data import SMALL, write_dataset
+from training import snapshot
+from training.config import DiscriminatorConfig, GeneratorConfig, PRESETS
+from training.state import build_network
+
+
+def damaged(source, folder, name, change):
+    """A copy of a data set with one thing wrong."""
+    copy = pathlib.Path(shutil.copytree(source, folder / name / 'spots'))
+    change(copy)
+    return str(copy)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def flip_byte(path, offset):
+    data = bytearray(path.read_bytes())
+    data[offset] ^= 1
+    path.write_bytes(data)
+
+
+def network_file(path, **shape):
+    """A network file of random weights; returns its path."""
+    G = GeneratorConfig(fmap_base=64, fmap_max=8, latent_size=4, dlatent_size=4, mapping_fmaps=4,
+                        mapping_layers=1, **shape)
+    D = DiscriminatorConfig(fmap_base=64, fmap_max=8, **shape)
+    snapshot.save(path, build_network(G), build_network(D), build_network(G), kimg=3, lod=1)
+    return str(path)
+
+
+@pytest.fixture(scope='module')
+def outcomes(tmp_path_factory):
+    """{case: (exit code, stdout, stderr)} and the output directory that nothing may be in."""
+    folder = tmp_path_factory.mktemp('flags')
+    data = write_dataset(folder / 'spots', label_size=3)
+    source, outdir = pathlib.Path(data), folder / 'results'
+    level = 'spots-r03.tfrecords'
+    fits = network_file(folder / 'fits.safetensors', resolution=16, num_channels=1)
+    other = network_file(folder / 'other.safetensors', resolution=32, num_channels=3)
+    (folder / 'page.pkl').write_bytes(b'<html>Quota exceeded</html>')
+    (folder / 'empty').mkdir()
+    cases = {
+        'dry': ['--dry_run'],
+        'dashes': ['--dry-run', '--total-kimg=7', '--lod-training-kimg=0.5'],
+        'transfer': ['--dry_run', f'--resume={fits}'],
+        'transfer_kimg': ['--dry_run', f'--resume={fits}', '--resume_kimg=1.5'],
+        'latest_of_none': ['--dry_run', '--resume=latest'],
+        'missing': ['--data', data[:-1]],
+        'empty': ['--data', str(folder / 'empty')],
+        'level': ['--data', damaged(source, folder, 'a', lambda d: (d / level).unlink())],
+        'truncated': ['--data', damaged(source, folder, 'b', lambda d: cut(d / level))],
+        'flipped': ['--data', damaged(source, folder, 'c', lambda d: flip_byte(d / level, 1000))],
+        'labels': ['--max_label_size=full', '--data', damaged(
+            source, folder, 'd', lambda d: np.save((d / 'spots-rxx.labels').open('wb'),
+                                                   np.zeros([7, 3], np.float32)))],
+        'resolution': ['--resolution=64'],
+        'group': ['--minibatch_base=10'],
+        'number': ['--total_kimg=many'],
+        'range': ['--r1_gamma=-1'],
+        'misspelt': ['--totl_kimg=3'],
+        'preset': ['--preset=stylegan'],
+        'stray': ['results'],
+        'run': ['--resume=17'],
+        'mismatch': [f'--resume={other}'],
+        'page': ['--resume', str(folder / 'page.pkl')],
+        'no_file': ['--resume=nowhere.safetensors'],
+        'kimg_alone': ['--resume_kimg=5'],
+        'metrics': ['--metrics=beauty'],
+        'initial': ['--lod_initial_resolution=64'],
+    }
+    lines = [[f'--data={data}', f'--outdir={outdir}', *SMALL, '--total_kimg=60', *argv]
+             for argv in cases.values()]
+    return dict(zip(cases, results_of('train', lines))), outdir
+
+
+@pytest.mark.parametrize('case, words', [
+    ('missing', ['spot', 'spots']), ('empty', ['empty']), ('level', ['spots-r03.tfrecords']),
+    ('truncated', ['spots-r03.tfrecords', 'truncated']), ('flipped', ['spots-r03.tfrecords']),
+    ('labels', ['spots-rxx.labels', '[7, 3]']), ('resolution', ['64', '16']),
+    ('group', ['minibatch', '10', '8 or 12']), ('number', ['--total_kimg', 'many']),
+    ('range', ['r1_gamma', '-1']), ('misspelt', ['totl_kimg', 'total_kimg']),
+    ('preset', ['--preset=stylegan', 'stylegan-1gpu']), ('stray', ["'results'"]),
+    ('run', ['--resume=17', 'no runs']), ('page', ['page.pkl', 'HTML']),
+    ('no_file', ['nowhere.safetensors']), ('kimg_alone', ['--resume_kimg']),
+    ('metrics', ['beauty']), ('initial', ['lod_initial_resolution', '64'])])
+def test_bad_input_is_one_clear_line(outcomes, case, words):
+    results, outdir = outcomes
+    code, _, errors = results[case]
+    assert code == 1
+    assert len(errors.strip().splitlines()) == 1, errors
+    for word in words:
+        assert word in errors, errors
+    assert not outdir.exists()
+
+
+def test_another_network_gets_a_table_of_both_sides(outcomes):
+    code, _, errors = outcomes[0]['mismatch']
+    assert code == 1
+    assert 'G.resolution: other.safetensors: 32 | this command: 16' in errors
+    assert 'G.num_channels: other.safetensors: 3 | this command: 1' in errors
+
+
+def test_a_dry_run_shows_all_options_and_writes_nothing(outcomes):
+    results, outdir = outcomes
+    code, output, _ = results['dry']
+    assert code == 0 and '"lod_training_kimg"' in output and 'fresh weights, kimg 0' in output
+    assert not outdir.exists()
+    assert '"total_kimg": 7' in results['dashes'][1] and '"lod_training_kimg": 0.5' in \
+        results['dashes'][1]
+
+
+def test_transfer_starts_at_full_resolution_unless_told(outcomes):
+    results, _ = outcomes
+    phase = sum(PRESETS['digits'].schedule[f'lod_{name}_kimg'] for name in ('training',
+                                                                            'transition'))
+    assert f'kimg {phase} (no --resume_kimg given' in results['transfer'][1]
+    assert '"latent_size": 4' in results['transfer'][1]  # the file's architecture
+    assert 'kimg 1.5\n' in results['transfer_kimg'][1]
+
+
+def test_latest_without_a_run_says_so(outcomes):
+    assert 'there is no run *-sgan-spots-1gpu' in outcomes[0]['latest_of_none'][1]
+
+
+def test_every_option_is_documented():
+    from training.options import all_options
+    undocumented = [name for name, option in all_options().items() if len(option.help) < 12]
+    assert not undocumented, undocumented
