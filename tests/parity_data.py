@@ -41,7 +41,7 @@ def at_level(images_nchw, level):
 
 
 def assert_close(actual, expected, std_tolerance=2e-4, rms_tolerance=1e-5):
-    """Largest difference within 2e-4 of the recorded deviation plus 1e-5 of the root mean square."""
+    """Largest difference within 2e-4 of the recorded deviation plus 1e-5 of the RMS."""
     expected = np.asarray(expected, np.float64)
     actual = np.asarray(actual, np.float64)
     assert actual.shape == expected.shape, (actual.shape, expected.shape)

@@ -205,7 +205,7 @@ class LossConfig:
     """Which losses, and the weights of their penalties (spec section 5)."""
     G_loss: str = 'G_logistic_nonsaturating'  # or G_logistic_saturating, G_wgan
     D_loss: str = 'D_logistic_simplegp'  # D_logistic[_simplegp], D_wgan[_gp], D_hinge[_gp]
-    r1_gamma: float = 10.0             # D_logistic_simplegp: twice the weight of the penalty on reals
+    r1_gamma: float = 10.0             # D_logistic_simplegp: twice the penalty's weight on reals
     r2_gamma: float = 0.0              # the same on fakes
     wgan_lambda: float = 10.0          # *_gp: weight of (||gradient|| - target)^2
     wgan_epsilon: float = 0.001        # D_wgan, D_wgan_gp: weight of the drift term D(x)^2

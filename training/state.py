@@ -103,13 +103,16 @@ class Checkpoints:
                                                   checkpoint_name='checkpoint')
 
     def save(self):
-        """Writes one, numbered by nimg; an older one stays usable whatever happens meanwhile."""
+        """Writes one, numbered by nimg; those before stay usable whatever happens meanwhile."""
+        number = int(self.state.nimg)
+        if (self.manager.latest_checkpoint or '').endswith(f'-{number}'):
+            return  # this very moment is saved already
         try:
-            self.manager.save(checkpoint_number=int(self.state.nimg))
+            self.manager.save(checkpoint_number=number)
         except tf.errors.OpError as error:
             raise OSError(f'{self.manager.directory}: the checkpoint could not be written '
-                          f'({_first_line(error)}). The one before is untouched; free some space, then '
-                          'go on with --resume=latest.') from error
+                          f'({_first_line(error)}). The one before is untouched; free some space, '
+                          'then go on with --resume=latest.') from error
 
     def restore_latest(self):
         """Restores the newest one. Returns False where there is none; ValueError if it misfits."""
