@@ -2,7 +2,7 @@
 
 Makes 2,000 PNG files of 256x256 that compress as photographs do, converts them with 1 and 2 worker
 processes in turn, and prints the medians. A second counts from the first look into the folder to
-the finished dataset, the check of all files included; loading TensorFlow is not counted.
+the finished dataset, the check of all files and the start of the processes included.
 
     python benchmarks/benchmark_dataset_tool.py [--num_images=2000] [--workers=1,2] [--rounds=3]
 """
@@ -24,8 +24,7 @@ from PIL import Image
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 
 from conversion import decode, images  # noqa: E402
-from training.dataset import Writer  # noqa: E402
-from training.records import pyramid  # noqa: E402
+from training.records import Writer, pyramid  # noqa: E402
 
 SIDE = 256
 RULES = decode.Rules(num_channels=3)
