@@ -2,6 +2,7 @@
 
   pretrained_example.py --network=results/00000-sgan-digits-1gpu/network-final.safetensors
   pretrained_example.py --network=faces.pkl --seeds=0-35,99 --trunc=0.5 --outdir=out/faces
+  pretrained_example.py --network=ffhq       the paper's faces, downloaded once (NVIDIA's licence)
 
 Image k comes from the latent numpy.random.RandomState(seed k).randn(1, latent_size), so that equal
 seeds give equal images everywhere. Writes seed0000.png, ... and samples.png, all of them in a grid.
@@ -15,11 +16,13 @@ from training import cli
 from absl import flags
 
 from pictures.latents import class_labels, latents_of, parse_numbers
+from training import download
 
 FLAGS = flags.FLAGS
 MINIBATCH = 8  # images at once: 1024x1024 ones fit into 8 GB
 
-flags.DEFINE_string('network', None, 'Network file: .safetensors, or a .pkl of the reference.')
+flags.DEFINE_string('network', None, 'Network: a .safetensors file, a .pkl of the reference, a URL, '
+                    'or ffhq, celebahq, bedrooms, cars, cats: the published ones.')
 flags.DEFINE_string('seeds', '0-35', 'Which latents: numbers and ranges, such as 0-35,99.')
 flags.DEFINE_float('trunc', None, 'Truncation psi: 1 = none, 0 = the average image; default: the '
                    "network's own, 0.7 as a rule.")
@@ -27,6 +30,8 @@ flags.DEFINE_boolean('randomize_noise', False, 'Fresh noise in each image, not t
 flags.DEFINE_integer('class_idx', None, 'Class of all images, for a conditional network; default: '
                      'each class in turn.')
 flags.DEFINE_string('outdir', 'out', 'Where the images are written.')
+flags.DEFINE_string('cache_dir', None, 'Where downloads are kept; default: $STYLEGAN_CACHE_DIR or '
+                    '~/.cache/stylegan-tf2.')
 flags.mark_flag_as_required('network')
 
 
@@ -51,7 +56,9 @@ def main(args):
         raise ValueError(f'{args[1]!r} is not a flag; write --flag=value.')
     seeds = parse_numbers(FLAGS.seeds, 'seeds')
     from training import images, snapshot
-    Gs = snapshot.load(FLAGS.network).Gs
+    from training.summary import layer_table
+    Gs = snapshot.load(download.local_path(FLAGS.network, FLAGS.cache_dir)).Gs
+    print(layer_table(Gs, 'Gs'))
     labels = class_labels(Gs.config, FLAGS.class_idx, len(seeds))
     pictures = generate(Gs, latents_of(seeds, Gs.config.latent_size), labels)
     os.makedirs(FLAGS.outdir, exist_ok=True)

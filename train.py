@@ -3,6 +3,7 @@
   train.py --data=datasets/faces                        train with the preset for one GPU
   train.py --data=datasets/faces --resume=latest        go on with the newest run of that data set
   train.py --data=datasets/cats --resume=faces.safetensors      transfer learning from a network
+  train.py --data=photos.zip --resolution=256           a folder or zip of images is converted first
   train.py --data=datasets/faces --dry_run              check and show all options, write nothing
 
 Options not given come from the preset. 1 kimg = 1000 real images shown to the discriminator.
@@ -15,18 +16,21 @@ from training import cli
 
 from absl import flags
 
+from conversion import cache, decode, images
 from training import options
 from training.config import PRESETS, run_config, to_json
 
 FLAGS = flags.FLAGS
 OPTIONS = options.all_options()
 
-flags.DEFINE_string('data', None, 'Directory of TFRecord files written by dataset_tool.py.')
+flags.DEFINE_string('data', None, 'Data set made by dataset_tool.py, or a folder or zip of images, '
+                    'which is then converted once, below --outdir.')
 flags.DEFINE_string('outdir', 'results', 'Where run directories are made.')
 flags.DEFINE_string('preset', 'stylegan-1gpu', 'Named set of options: '
                     + '; '.join(f'{name} = {preset.description}'
                                 for name, preset in PRESETS.items()))
-flags.DEFINE_integer('resolution', None, 'Train at this resolution; default: that of the data.')
+flags.DEFINE_integer('resolution', None, 'Train at this resolution; default: that of the data. '
+                     'Images of a folder or zip are cropped and scaled to it.')
 flags.DEFINE_string('max_label_size', '0', 'Labels: 0 = unconditional, N = the first N components, '
                     'full = all.')
 flags.DEFINE_string('resume', 'none', "'none' = a new run; 'latest' = go on with the newest run of "
@@ -71,15 +75,34 @@ def print_plan(config, dataset, start):
     print(f'Start:      {start.description}')
 
 
+def converted(label_size):
+    """The data set that --data names. Images are converted, with folders as classes if need be.
+
+    In a dry run images are only checked; None is returned then.
+    """
+    rules = decode.Rules() if FLAGS.resolution is None else decode.Rules(FLAGS.resolution,
+                                                                         crop='center')
+    wanted = images.Options(rules, labels='folders' if label_size else None,
+                            check_only=FLAGS.dry_run)
+    if FLAGS.dry_run and os.path.exists(FLAGS.data) and not cache.is_dataset(FLAGS.data):
+        images.create(FLAGS.outdir, FLAGS.data, wanted)
+        return None
+    return cache.ensure_dataset(FLAGS.data, os.path.join(FLAGS.outdir, 'converted'), wanted)
+
+
 def main(args):
     if len(args) > 1:
         raise ValueError(f'{args[1]!r} is not a flag; write --flag=value.')
-    from training import loop, starting
-    from training.dataset import TFRecordDataset
     label_size = FLAGS.max_label_size
     if label_size != 'full':
         label_size = options.parse(options.Option('max_label_size', 'int', ''), label_size)
-    dataset = TFRecordDataset(FLAGS.data, FLAGS.resolution, label_size)
+    data = converted(label_size)
+    if data is None:
+        print('Dry run: the images would be converted, then trained on; nothing was written.')
+        return 0
+    from training import loop, starting
+    from training.dataset import TFRecordDataset
+    dataset = TFRecordDataset(data, FLAGS.resolution, label_size)
     config = configured(dataset)
     start = starting.find_start(config, FLAGS.outdir, FLAGS.resume, FLAGS.resume_snapshot,
                                 FLAGS.resume_kimg)

@@ -25,7 +25,7 @@ def ensure_dataset(path, cache_dir, options=images.Options()):
         options: images.Options; `overwrite`, `check_only` and `workers` make no difference.
     """
     path = os.fspath(path)
-    if not os.path.exists(path) or _is_dataset(path):
+    if not os.path.exists(path) or is_dataset(path):
         return path  # whoever reads it says best what is wrong with it
     collection = files.find(path)
     name = os.path.splitext(os.path.basename(os.path.abspath(path)))[0]
@@ -38,7 +38,8 @@ def ensure_dataset(path, cache_dir, options=images.Options()):
     return directory
 
 
-def _is_dataset(path):
+def is_dataset(path):
+    """Whether `path` is a directory with TFRecord files, and no images to be converted."""
     return os.path.isdir(path) and any(name.endswith('.tfrecords') for name in os.listdir(path))
 
 

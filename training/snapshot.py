@@ -90,8 +90,10 @@ def load(path) -> Snapshot:
     if not os.path.isfile(path):
         raise FileNotFoundError(f'{path}: there is no such network file.')
     if not path.endswith(SUFFIX):
-        G, D, Gs = reference.load_pickle(path)
-        return Snapshot(G, D, Gs, kimg=0.0, lod=0.0)
+        networks = reference.load_networks(path)
+        if 'Gs' not in networks:
+            raise ValueError(f'{path}: holds {" and ".join(networks)} only, no generator.')
+        return Snapshot(networks.get('G'), networks.get('D'), networks['Gs'], kimg=0.0, lod=0.0)
     try:
         with safetensors.safe_open(path, framework='np') as file:
             return _read(path, file)

@@ -106,7 +106,7 @@ def _go_on(config, run_dir):
 
 def _from_network(config, path, resume_kimg, own_kimg):
     networks = snapshot.load(path)
-    if networks.D is None:
+    if networks.G is None or networks.D is None:
         raise ValueError(f'{path}: holds Gs only: it can generate, but training needs G and D too.')
     # The architecture is the file's; only what the data set decides has to be the same.
     _check_same(os.path.basename(path), _Shapes(networks.G.config), _Shapes(config.G),
