@@ -58,6 +58,8 @@ def chosen_mode():
         raise ValueError('--w holds no seeds; leave it out for style mixing and --strip=z.')
     if FLAGS.styles and mode != 'mixing':
         raise ValueError('--styles is for style mixing; give --row_seeds and --col_seeds with it.')
+    if FLAGS.sweep and FLAGS.trunc is not None:
+        raise ValueError('--trunc is what --sweep changes; leave it out.')
     return mode
 
 

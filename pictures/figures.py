@@ -62,9 +62,7 @@ def uncurated(paper: Grid, painter, options: Options):
     config = painter.config
     z = np.random.RandomState(seed).randn(sum(counts), config.latent_size).astype(np.float32)
     w = painter.dlatents(z, class_labels(config, options.class_idx, len(z)), options.trunc)
-    # Photographs of a screen's size stand edge to edge, as in the paper; small pictures, which may
-    # be digits or icons, would run into each other.
-    white = sheets.gap(sheets.VISIBLE) if painter.resolution < sheets.VISIBLE else 0
+    white = sheets.separation(max(sheets.VISIBLE, painter.resolution))
     columns = []
     for lod, count in zip(paper.lods, counts):
         column, w = w[:count], w[count:]

@@ -107,17 +107,19 @@ def spline(keys, position, loop):
 
 
 class Walk:
-    """A smooth random walk: N(0, 1) draws a step apart, under a Gaussian of one step's width.
+    """A smooth random walk: N(0, 1) draws a step apart, under a Gaussian of half a step's width.
 
-    Every point of it is distributed as its draws are, N(0, 1). Each is made when it is needed,
-    from (seed, number), so that a walk of a day takes as much memory as one of a second.
+    Every point of it is distributed as its draws are, N(0, 1); points a step apart have the
+    correlation exp(-1). Each draw is made when it is needed, from (seed, number), so that a walk of
+    a day takes as much memory as one of a second.
 
     Args:
         shape: of a point, such as [N, latent_size].
         seed: integer from 0 up.
-        steps: a walk that returns to its beginning after so many steps, 2 or more; None = never.
+        steps: a walk that returns to its beginning after so many steps, 3 or more; None = never.
     """
-    REACH = 4  # steps; what is farther away weighs less than 1/2000
+    WIDTH = 0.5  # steps, standard deviation
+    REACH = 3    # steps; what is farther away weighs less than 1e-7
 
     def __init__(self, shape, seed, steps=None):
         self.shape, self.seed, self.steps = tuple(shape), seed, steps
@@ -127,7 +129,7 @@ class Walk:
         """The point float32 `shape` at `position` (in steps, from 0 up)."""
         first = int(np.floor(position)) - self.REACH + 1
         numbers = np.arange(first, first + 2 * self.REACH)
-        weights = np.exp(-0.5 * (numbers - position) ** 2)
+        weights = np.exp(-0.5 * ((numbers - position) / self.WIDTH) ** 2)
         wrapped = numbers % self.steps if self.steps else numbers + self.REACH
         distinct, places = np.unique(wrapped, return_inverse=True)
         weights = np.bincount(places, weights)

@@ -37,6 +37,15 @@ def gap(width):
     return max(2, width // 32)
 
 
+def separation(width):
+    """The gap between images on a dense sheet or screen, `width` pixels wide as they are shown.
+
+    Photographs stand edge to edge, as in the paper; small pictures, which may be digits or icons,
+    would run into each other.
+    """
+    return 0 if width > VISIBLE else gap(width)
+
+
 def arrange(cells, between=None, lead=0):
     """One sheet of rows of images: cells[row][column], uint8 [H, W, C] or None (left white).
 

@@ -1,0 +1,131 @@
+"""Makes films (mp4) with a trained network, or of a training.
+
+  generate_video.py --network=faces.pkl                                a grid of smooth random walks
+  generate_video.py --network=faces.pkl --kind=coarse --seeds=3,14     pose and shape change
+  generate_video.py --network=faces.pkl --kind=fine --seeds=3,14       colours and details change
+  generate_video.py --network=faces.pkl --kind=noise --seeds=3,14      hair, freckles, background
+  generate_video.py --network=faces.pkl --kind=truncation --seeds=0-5  over the average and back
+  generate_video.py --network=faces.pkl --kind=keys --seeds=3,14,15,92 through these images
+  generate_video.py --run=results/00012-sgan-faces-1gpu                a training's fakes*.png
+
+Films are loops unless --noloop is given. However long they are, they take the same memory.
+"""
+
+import math
+import re
+
+from training import cli
+
+import tqdm
+from absl import flags
+
+from pictures.latents import class_labels, latents_of, parse_numbers
+
+FLAGS = flags.FLAGS
+KINDS = ['walk', 'coarse', 'fine', 'noise', 'truncation', 'keys']
+
+flags.DEFINE_string('network', None, 'Network: a path, a URL or a short name (ffhq, ...).')
+flags.DEFINE_string('run', None, 'Instead of a network: a run directory, or the number of a run in '
+                    'results/, whose fakes*.png become the film.')
+flags.DEFINE_enum('kind', 'walk', KINDS, 'What the film shows.')
+flags.DEFINE_string('output', 'out/film.mp4', 'Film to write.')
+flags.DEFINE_float('seconds', 10, 'Length of the film.')
+flags.DEFINE_float('fps', 30, 'Frames a second.')
+flags.DEFINE_boolean('loop', True, 'The end of the film is its beginning.')
+flags.DEFINE_float('pace', 2, 'Random walks: seconds within which an image becomes another one.',
+                   lower_bound=0.01)
+flags.DEFINE_integer('seed', 0, 'Of random walks and of the noise.', lower_bound=0,
+                     upper_bound=2 ** 31 - 1)
+flags.DEFINE_string('grid', None, 'Columns and rows of images, such as 3x2. Default: 3x2 for walks, '
+                    'else as many as there are seeds.')
+flags.DEFINE_string('seeds', None, 'The fixed images, or the key frames: such as 0-5,99.')
+flags.DEFINE_string('w', None, 'Instead of seeds: .npz file that generate.py --save_w wrote.')
+flags.DEFINE_float('trunc', None, 'Truncation psi: 1 = none, 0 = the average image. Default: the '
+                   "network's own, 0.7 as a rule; with --w none.")
+flags.DEFINE_integer('class_idx', None, 'Class of all images, for a conditional network. Default: '
+                     'each class in turn.')
+flags.DEFINE_string('crop', 'auto', "What is shown of each image: full, 512x384 = the middle rows, "
+                    'or auto = without black bars, if the network makes such.')
+
+
+def grid(count):
+    """(columns, cells) of the screen; count: fixed images, None = as many as there are cells."""
+    if FLAGS.grid is None:
+        return (3, 6) if count is None else (math.ceil(math.sqrt(count)), count)
+    match = re.fullmatch(r'([1-9]\d?)x([1-9]\d?)', FLAGS.grid, re.ASCII)
+    if not match:
+        raise ValueError(f'--grid={FLAGS.grid}: must be COLUMNSxROWS, such as 3x2, 99 at most.')
+    columns, cells = int(match[1]), int(match[1]) * int(match[2])
+    if count is not None and count > cells:
+        raise ValueError(f'--grid={FLAGS.grid}: has {cells} places for {count} images; give fewer '
+                         'seeds or a larger grid.')
+    return columns, cells if count is None else count
+
+
+def fixed_images(painter, seeds):
+    """w of the seeds, or of the file that --w names."""
+    from pictures import w_files
+    if FLAGS.w:
+        return w_files.load_w(FLAGS.w, painter, FLAGS.trunc)
+    labels = class_labels(painter.config, FLAGS.class_idx, len(seeds))
+    psi = 1.0 if FLAGS.kind == 'truncation' else FLAGS.trunc
+    return painter.dlatents(latents_of(seeds, painter.config.latent_size), labels, psi)
+
+
+def film_of(painter, timing):
+    """(Film, columns of the screen)."""
+    from pictures import films, stills
+    walk = {'timing': timing, 'seed': FLAGS.seed, 'pace': FLAGS.pace, 'psi': FLAGS.trunc,
+            'class_idx': FLAGS.class_idx}
+    if FLAGS.kind == 'walk':
+        columns, cells = grid(None)
+        return films.random_walks(painter, cells, **walk), columns
+    films.check(painter, FLAGS.kind)
+    w = fixed_images(painter, parse_numbers(FLAGS.seeds or '0-5', 'seeds'))
+    if FLAGS.kind == 'keys':
+        return films.key_frames(w, timing.loop), 1
+    columns, _ = grid(len(w))
+    if FLAGS.kind == 'noise':
+        return films.noise_loop(painter, w, FLAGS.seed), columns
+    if FLAGS.kind == 'truncation':
+        return films.truncation_sweep(painter, w, timing.loop), columns
+    coarse, _, fine = stills.style_ranges(painter.num_layers)
+    layers = list(coarse if FLAGS.kind == 'coarse' else fine)
+    return films.style_walk(painter, w, layers, **walk), columns
+
+
+def check_flags():
+    """ValueError for flags that do not go together."""
+    if (FLAGS.network is None) == (FLAGS.run is None):
+        raise ValueError('give either --network (a film of its images) or --run (of a training).')
+    if FLAGS.kind == 'walk' and (FLAGS.seeds or FLAGS.w):
+        raise ValueError('--seeds and --w are not for --kind=walk, which starts anywhere; choose '
+                         'another start with --seed, or --kind=keys to go through given images.')
+    if FLAGS.kind == 'truncation' and FLAGS.trunc is not None:
+        raise ValueError('--trunc is what --kind=truncation changes; leave it out.')
+    if FLAGS.kind == 'keys' and FLAGS.grid:
+        raise ValueError('--grid is not for --kind=keys, which shows one image; leave it out.')
+
+
+def main(args):
+    if len(args) > 1:
+        raise ValueError(f'{args[1]!r} is not a flag; write --flag=value.')
+    check_flags()
+    from pictures import films, mp4, training_film
+    mp4.check_path(FLAGS.output)
+    timing = films.Timing(FLAGS.seconds, FLAGS.fps, FLAGS.loop)
+    if FLAGS.run:
+        paths = training_film.pictures_of(training_film.find_run(FLAGS.run, 'results'))
+        frames = training_film.frames(paths, training_film.frame_size(paths), timing.num_frames)
+    else:
+        from pictures.painter import open_painter
+        painter = open_painter(FLAGS.network, FLAGS.crop, compiled=True)
+        painter.check_psi(FLAGS.trunc)
+        film, columns = film_of(painter, timing)
+        frames = films.frames(painter, film, timing, columns)
+    mp4.write_mp4(FLAGS.output, tqdm.tqdm(frames, 'Frames', timing.num_frames), FLAGS.fps)
+    print(f'Wrote {FLAGS.output}: {timing.num_frames} frames, {FLAGS.seconds:g} seconds')
+
+
+if __name__ == '__main__':
+    cli.run(main)

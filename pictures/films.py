@@ -1,0 +1,134 @@
+"""Films of a network: what is seen in each frame, and the frames one after the other.
+
+A film is a function of time: t runs from 0 to 1, and in a loop 1 is 0 again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Callable, NamedTuple, Optional
+
+import numpy as np
+
+from pictures import sheets, stills
+from pictures.latents import Walk, class_labels, spline
+
+LARGEST_WIDTH, LARGEST_HEIGHT = 3840, 2160  # of a frame: more does not play everywhere
+
+
+@dataclasses.dataclass(frozen=True)
+class Timing:
+    """How long a film is, and whether its end is its beginning."""
+    seconds: float
+    fps: float
+    loop: bool
+
+    def __post_init__(self):
+        for name, most in (('seconds', 24 * 3600), ('fps', 240)):
+            if not 0 < getattr(self, name) <= most:
+                raise ValueError(f'--{name}={getattr(self, name):g}: must be above 0 and at most '
+                                 f'{most}.')
+
+    @property
+    def num_frames(self):
+        return max(1, round(self.seconds * self.fps))
+
+    def time(self, frame):
+        """t of a frame, 0..1."""
+        return frame / (self.num_frames if self.loop else max(1, self.num_frames - 1))
+
+
+class Film(NamedTuple):
+    """What is seen at time t."""
+    cells: int                     # images in a frame
+    w_at: Callable                 # t -> w [cells, L, dlatent_size]
+    noise_at: Optional[Callable] = None  # t -> noise maps; None = the painter's
+
+
+def check(painter, kind):
+    """ValueError where the network lacks what a film of this kind changes."""
+    lacks = {'coarse': painter.num_layers < 3 and 'three style layers',
+             'fine': painter.num_layers < 3 and 'three style layers',
+             'noise': not painter.has_noise and 'noise inputs',
+             'truncation': not painter.is_stylegan and 'truncation (it is a ProGAN)'}.get(kind)
+    if lacks:
+        raise ValueError(f'--kind={kind}: the network has no {lacks}; take another network or '
+                         'kind.')
+
+
+def _walk(cells, painter, timing, seed, pace):
+    """t -> z [cells, latent_size], a smooth random walk that changes within `pace` seconds."""
+    steps = timing.seconds / pace
+    if timing.loop:
+        steps = max(3, round(steps))
+    walk = Walk([cells, painter.config.latent_size], seed, steps if timing.loop else None)
+    return lambda t: walk.at(t * steps)
+
+
+def random_walks(painter, cells, timing, seed, pace, psi=None, class_idx=None):
+    """Each cell wanders on its own."""
+    z_at = _walk(cells, painter, timing, seed, pace)
+    labels = class_labels(painter.config, class_idx, cells)
+    return Film(cells, lambda t: painter.dlatents(z_at(t), labels, psi))
+
+
+def style_walk(painter, w, layers, timing, seed, pace, psi=None, class_idx=None):
+    """The style layers `layers` of fixed images w wander, the same way in all."""
+    z_at = _walk(1, painter, timing, seed, pace)
+    labels = class_labels(painter.config, class_idx, 1)
+
+    def w_at(t):
+        styles = painter.dlatents(z_at(t), labels, psi)
+        return stills.mixed(w, np.repeat(styles, len(w), axis=0), layers)
+
+    return Film(len(w), w_at)
+
+
+def noise_loop(painter, w, seed):
+    """Fixed images w under noise that goes round in a circle: N(0, 1) at each moment."""
+    here, there = (painter.random_noise(1, [seed, i]) for i in (0, 1))
+
+    def noise_at(t):
+        return [math.cos(2 * math.pi * t) * a + math.sin(2 * math.pi * t) * b
+                for a, b in zip(here, there)]
+
+    return Film(len(w), lambda t: w, noise_at)
+
+
+def truncation_sweep(painter, w, loop):
+    """From the images w themselves over the average to their opposites, and in a loop back."""
+    def w_at(t):
+        return painter.truncated(w, math.cos(2 * math.pi * t) if loop else 1 - 2 * t)
+
+    return Film(len(w), w_at)
+
+
+def key_frames(w, loop):
+    """One smooth way through the images w, [K, L, dlatent_size]; in a loop back to the first."""
+    if len(w) < 2:
+        raise ValueError('--kind=keys: goes from one image to the next; give two seeds or more.')
+    return Film(1, lambda t: spline(w, t * (len(w) - (not loop)), loop)[np.newaxis])
+
+
+def frames(painter, film, timing, columns):
+    """Yields uint8 [H, W, C]; as many at a time are in memory as fit into a minibatch."""
+    at_once = 1 if film.noise_at else max(1, painter.minibatch // film.cells)
+    shrink = None
+    for start in range(0, timing.num_frames, at_once):
+        times = [timing.time(i) for i in range(start, min(start + at_once, timing.num_frames))]
+        w = np.concatenate([film.w_at(t) for t in times])
+        images = painter.images(w, film.noise_at(times[0]) if film.noise_at else None)
+        for cells in np.split(images, len(times)):
+            frame = _frame(cells, columns)
+            shrink = shrink or max(1, math.ceil(frame.shape[1] / LARGEST_WIDTH),
+                                   math.ceil(frame.shape[0] / LARGEST_HEIGHT))
+            yield sheets.shrink(frame, shrink)
+
+
+def _frame(cells, columns):
+    """Images in rows of `columns`, set apart where they are small, as on the sheets."""
+    cells = list(sheets.visible(cells))
+    cells += [None] * (-len(cells) % columns)
+    rows = [cells[i:i + columns] for i in range(0, len(cells), columns)]
+    return sheets.arrange(rows, between=sheets.separation(cells[0].shape[1]))
