@@ -51,8 +51,8 @@ def test_each_seed_is_an_image_wherever_it_is_asked_for(outcomes):
 
 def test_psi_0_gives_the_average_image_for_every_seed(outcomes):
     folder, _ = outcomes
-    np.testing.assert_array_equal(picture(folder, 'average', 'seed0000.png')[:8, :8],
-                                  picture(folder, 'average', 'seed0001.png')[:8, :8])
+    np.testing.assert_array_equal(picture(folder, 'average', 'seed0000.png'),
+                                  picture(folder, 'average', 'seed0001.png'))
 
 
 def test_without_a_class_each_class_has_its_turn(outcomes):

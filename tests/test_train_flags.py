@@ -137,3 +137,9 @@ def test_every_option_is_documented():
     from training.options import all_options
     undocumented = [name for name, option in all_options().items() if len(option.help) < 12]
     assert not undocumented, undocumented
+
+
+def test_the_readme_names_every_flag():
+    from training.options import all_options
+    readme = (pathlib.Path(__file__).parents[1] / 'README.md').read_text()
+    assert not [name for name in all_options() if f'`--{name}`' not in readme]
