@@ -1,0 +1,221 @@
+"""Scores of a network's discriminator for a collection of images, and what is made of them."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import csv
+import io
+import os
+import re
+from typing import Callable, NamedTuple, Optional, Tuple
+
+import numpy as np
+import tensorflow as tf
+
+from conversion import decode, files, labels as image_labels
+from pictures import sheets
+from training.config import DiscriminatorConfig
+from training.dataset import TFRecordDataset, process_reals
+from training.networks import split_lod
+from training.records import pyramid
+from training.snapshot import write_atomically
+
+MINIBATCH_FLOATS = 2 ** 26  # of the largest layer: 4 images of 1024x1024, which fit into 8 GB
+MAX_MINIBATCH = 64
+POOL_BYTES = 2 ** 28        # images kept in memory, among which groups are formed
+SHOWN, COLUMNS = 24, 8      # images on the contact sheet, the best and as many of the worst
+CELL, WORDS = 128, 20       # pixels: images on the sheet, and the lines below them
+ADVICE = ('Advice only: a discriminator likes what its generator cannot do yet, and has a taste for '
+          'the usual. Look at the images before you leave any out.')
+
+
+class Source(NamedTuple):
+    """A collection of images, as the discriminator is to see them."""
+    names: Tuple[str, ...]
+    labels: Optional[np.ndarray]  # float32 [N, label_size]; None = not needed
+    read: Callable                # index -> uint8 [r, r, C]; decode.Unusable where it cannot be
+
+
+class Scores(NamedTuple):
+    """What came of it; unusable images are not among them."""
+    indices: np.ndarray   # into the source, the best first
+    means: np.ndarray     # of an image's scores in several groups
+    spreads: np.ndarray   # standard deviations of these
+    unusable: dict        # {name: reason}
+
+
+def open_source(path, config, lod, class_idx=None, labels=None):
+    """The Source at `path`: a dataset's directory, a folder or a zip file of images.
+
+    Args:
+        config: of the discriminator.
+        lod: of the network file.
+        class_idx: class of all images, where they have no labels.
+        labels: of images, as dataset_tool.py has it: 'folders' or a file; None = dataset.json.
+    """
+    needs_labels = config.label_size and isinstance(config, DiscriminatorConfig)
+    level, _ = split_lod(lod, config.resolution_log2)
+    if os.path.isdir(path) and any(name.endswith('.tfrecords') for name in os.listdir(path)):
+        names, found, read = _dataset(path, config, level)
+    else:
+        names, found, read = _folder(path, config, level, labels)
+    if not needs_labels:
+        found = None
+    elif class_idx is not None or found is None:
+        if class_idx is None or not 0 <= class_idx < config.label_size:
+            raise ValueError(f'{path}: the network knows {config.label_size} classes and must be '
+                             'told which one an image is of; give --labels, or --class_idx within '
+                             f'0..{config.label_size - 1} for all.')
+        found = np.tile(np.eye(config.label_size, dtype=np.float32)[class_idx], [len(names), 1])
+    elif found.shape[1] != config.label_size:
+        raise ValueError(f'{path}: has {found.shape[1]} classes, the network {config.label_size}; '
+                         'take the network that was trained on these images, or --class_idx.')
+    return Source(names, found, read)
+
+
+def _dataset(path, config, level):
+    data = TFRecordDataset(path, config.resolution, config.label_size)
+    if data.num_channels != config.num_channels:
+        raise ValueError(f'{path}: its images have {data.num_channels} channels, those of the '
+                         f'network {config.num_channels}; convert them again with --channels='
+                         f'{config.num_channels}.')
+    names = tuple(f'img{index:08d}.png' for index in range(data.num_images))
+    labels = data.labels if data.label_size else None
+    return names, labels, lambda index: data.read(config.resolution >> level, [index])[0]
+
+
+def _folder(path, config, level, choice):
+    collection = files.find(path)
+    rules = decode.Rules(config.resolution, config.num_channels, crop='center')
+    found = image_labels.find(collection, choice)
+    names = collection.names if found is None else tuple(
+        name for name in collection.names if name in found.of)
+
+    def read(index):
+        image = decode.decode(files.read(path, names[index]), rules)
+        return pyramid(image)[level].transpose(1, 2, 0)
+
+    return names, None if found is None else found.array(names), read
+
+
+def _minibatch(config, level, count):
+    """Images at a time: whole groups of minibatch stddev, as many as fit, at most `count`."""
+    group = max(1, config.mbstd_group_size)
+    sizes = range(2, config.resolution_log2 - level + 1)
+    fit = MINIBATCH_FLOATS // max(4 ** r * config.nf(r - 1) for r in sizes)
+    return max(1, int(min(fit, MAX_MINIBATCH, count)) // group) * group
+
+
+def rank(D, lod, source, groups, progress):
+    """Scores every image of a Source in `groups` groups of other images each time.
+
+    Minibatch stddev compares the images of a group, so that one score alone is also the others'.
+
+    Args:
+        D: discriminator, at the level of detail `lod`.
+        progress: callable that passes an iterable on and shows how far it is.
+    """
+    level, alpha = split_lod(lod, D.config.resolution_log2)
+    side = D.config.resolution >> level
+    random = np.random.RandomState(0)
+    order = random.permutation(len(source.names))
+    pools = max(1, len(order) * side ** 2 * D.config.num_channels // POOL_BYTES)
+
+    @tf.function
+    def score(images, labels):
+        return D.at_level(process_reals(images, lod, False), labels, level, alpha)[:, 0]
+
+    kept, means, spreads, unusable = [], [], [], {}
+    for pool in progress(np.array_split(order, pools)):
+        usable, images = _read(source, pool, unusable)
+        minibatch = _minibatch(D.config, level, len(usable))
+        if len(usable) < minibatch:
+            raise ValueError(f'{len(usable)} images are too few to be compared: the discriminator '
+                             f'looks at {minibatch} at once; add images.')
+        labels = None if source.labels is None else source.labels[usable]
+        found = _scores_in_groups(score, images, labels, minibatch, groups, random)
+        kept.append(usable)
+        means.append(found.mean(axis=0))
+        spreads.append(found.std(axis=0))
+    kept, means, spreads = (np.concatenate(parts) for parts in (kept, means, spreads))
+    best = np.argsort(-means, kind='stable')
+    return Scores(kept[best], means[best], spreads[best], unusable)
+
+
+def _read(source, pool, unusable):
+    """(indices, images uint8 [n, r, r, C]) of those of a pool that can be read."""
+    def attempt(index):
+        try:
+            return source.read(index)
+        except decode.Unusable as error:
+            return str(error)
+
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        results = list(threads.map(attempt, pool))
+    bad = {source.names[i]: result for i, result in zip(pool, results) if isinstance(result, str)}
+    unusable.update(bad)
+    images = [result for result in results if not isinstance(result, str)]
+    usable = np.array([i for i, result in zip(pool, results) if not isinstance(result, str)], int)
+    return usable, np.stack(images) if images else np.zeros([0, 4, 4, 1], np.uint8)
+
+
+def _scores_in_groups(score, images, labels, minibatch, groups, random):
+    """float64 [groups, N]: in each row every image is scored in a group of its own."""
+    rows = np.empty([groups, len(images)])
+    for row in rows:
+        places = random.permutation(len(images))
+        for i in range(0, len(places), minibatch):
+            # The last minibatch is filled up from the first one: with other images, not with its own.
+            chosen = np.take(places, range(i, i + minibatch), mode='wrap')
+            row[chosen] = score(images[chosen], None if labels is None else labels[chosen])
+    if not np.isfinite(rows).all():
+        raise ValueError('the discriminator gives scores that are not finite; take another network.')
+    return rows
+
+
+def number_to_drop(text, count):
+    """'5%' or '12' of `count` images -> how many."""
+    match = re.fullmatch(r'(\d+(?:\.\d+)?)(%?)', text, re.ASCII)
+    number = float(match[1]) if match else -1
+    number = round(number * count / 100) if match and match[2] else number
+    if number != int(number) or not 0 < number < count:
+        raise ValueError(f'--drop_worst={text}: must be a share such as 5%, or a number of images, '
+                         f'of which 1..{count - 1} are left out; there are {count}.')
+    return int(number)
+
+
+def write_scores(path, source, scores):
+    """CSV, the best first: rank, name, score, spread."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator='\n')
+    table.writerow(['rank', 'name', 'score', 'spread'])
+    for place, (i, mean, spread) in enumerate(zip(*scores[:3]), 1):
+        table.writerow([place, source.names[i], f'{mean:.4f}', f'{spread:.4f}'])
+    write_atomically(path, text.getvalue().encode('utf-8', 'surrogateescape'))
+
+
+def write_worst(path, source, scores, count):
+    """The names of the worst images, one a line, the worst first."""
+    lines = [source.names[i] + '\n' for i in scores.indices[::-1][:count]]
+    write_atomically(path, ''.join(lines).encode('utf-8', 'surrogateescape'))
+
+
+def contact_sheet(source, scores):
+    """uint8 [H, W, C]: the best images and the worst, each with its rank and score."""
+    shown = min(SHOWN, len(scores.indices) // 2)
+    total = len(scores.indices)
+    parts = []
+    for title, places in (('Best', range(shown)), ('Worst', range(total - 1, total - shown - 1, -1))):
+        cells = [sheets.caption(_cell(source.read(scores.indices[i])),
+                                f'{i + 1}: {scores.means[i]:.2f}', WORDS) for i in places]
+        cells += [None] * (-len(cells) % COLUMNS)
+        block = sheets.arrange([cells[i:i + COLUMNS] for i in range(0, len(cells), COLUMNS)])
+        white = np.full([0, *block.shape[1:]], sheets.WHITE, np.uint8)
+        parts += [sheets.caption(white, f'{title} {shown} of {total}', 2 * WORDS), block]
+    return np.concatenate(parts)
+
+
+def _cell(image):
+    """uint8 [r, r, C] enlarged or shrunk to CELL pixels."""
+    side = image.shape[0]
+    return sheets.enlarge(image, CELL // side) if side < CELL else sheets.shrink(image, side // CELL)
