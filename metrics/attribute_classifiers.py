@@ -1,0 +1,75 @@
+"""Classifiers of face attributes, from the reference's pickles: what linear separability needs.
+
+Each is a discriminator for one size, 256x256, without minibatch stddev: one logit an image.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import tensorflow as tf
+
+from training import layers, network_states, networks, reference
+
+# The file name of each is celebahq-classifier-NAME.pkl.
+NAMES = (
+    '00-male', '01-smiling', '02-attractive', '03-wavy-hair', '04-young', '05-5-o-clock-shadow',
+    '06-arched-eyebrows', '07-bags-under-eyes', '08-bald', '09-bangs', '10-big-lips',
+    '11-big-nose', '12-black-hair', '13-blond-hair', '14-blurry', '15-brown-hair',
+    '16-bushy-eyebrows', '17-chubby', '18-double-chin', '19-eyeglasses', '20-goatee',
+    '21-gray-hair', '22-heavy-makeup', '23-high-cheekbones', '24-mouth-slightly-open',
+    '25-mustache', '26-narrow-eyes', '27-no-beard', '28-oval-face', '29-pale-skin',
+    '30-pointy-nose', '31-receding-hairline', '32-rosy-cheeks', '33-sideburns', '34-straight-hair',
+    '35-wearing-earrings', '36-wearing-hat', '37-wearing-lipstick', '38-wearing-necklace',
+    '39-wearing-necktie')
+BLURS = {'D_basic': True, 'D_paper': False}  # {build function: does it blur before it halves?}
+
+
+class AttributeClassifier(tf.Module):
+    """Images [N, R, R, C], about [-1, 1], R the config's resolution -> logits [N]."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        activation = layers.NONLINEARITIES[config.nonlinearity]
+        top = config.resolution_log2
+        self.from_rgb = networks.FromRGB('FromRGB_lod0', config.num_channels, config.nf(top - 1),
+                                         activation, config.use_wscale)
+        self.blocks = [networks.DiscriminatorBlock(
+            [f'{2 ** r}x{2 ** r}/Conv0', f'{2 ** r}x{2 ** r}/Conv1_down'], config.nf(r - 1),
+            config.nf(r - 2), activation, config.blur_filter, config.use_wscale)
+            for r in range(top, 2, -1)]
+        self.head = networks.DiscriminatorHead(config, 1, 0, activation)
+
+    def __call__(self, images):
+        x = self.from_rgb(images)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(x)[:, 0]
+
+
+def _blurs(state):
+    """Whether the network blurs: its source text says, or where it is blank its function's name."""
+    if state.build_module_src.strip():
+        return 'blur' in state.build_module_src
+    if state.build_func_name not in BLURS:
+        raise ValueError(f'network {state.name!r:.40} is built by {state.build_func_name!r:.60}, '
+                         f'which must be one of {", ".join(BLURS)} where its source is blank')
+    return BLURS[state.build_func_name]
+
+
+def load_classifier(path):
+    """AttributeClassifier of a pickle with one network; executes nothing from it."""
+    states = network_states.read_states(path)
+    try:
+        if len(states) != 1:
+            raise ValueError(f'must hold one network; received {len(states)}')
+        state = dataclasses.replace(states[0], build_func_name='D_basic')
+        config = dataclasses.replace(reference.config_of(state), mbstd_group_size=0)
+        if not _blurs(states[0]):
+            config = dataclasses.replace(config, blur_filter=None)
+        classifier = AttributeClassifier(config)
+        reference.assign(classifier, state.variables)
+        return classifier
+    except ValueError as error:
+        raise ValueError(f'{path}: not an attribute classifier: {error}.') from None

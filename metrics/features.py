@@ -1,0 +1,180 @@
+"""Feature networks: the files that they are made of, where those come from, and calling them."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from typing import NamedTuple, Optional
+
+import numpy as np
+import safetensors.numpy
+import tensorflow as tf
+
+from metrics import attribute_classifiers
+from metrics.inception import load_inception
+from metrics.torch_file import read_state_dict
+from metrics.vgg16 import LPIPS, VGG16
+from training import download
+from training.layers import downscale2d
+
+FOLDER = 'metrics'      # below the cache directory
+MAX_RESOLUTION = 256    # of the images that LPIPS and the classifiers see
+CLASSIFIERS_URL = 'https://nvlabs-fi-cdn.nvidia.com/stylegan/networks/metrics'
+
+
+class Source(NamedTuple):
+    """A file, where it is published and its sha256 there (None: none was published)."""
+    file_name: str
+    url: str
+    sha256: Optional[str]
+
+
+SOURCES = {
+    'inception': Source(
+        'inception-2015-12-05.tgz',
+        'http://download.tensorflow.org/models/image/imagenet/inception-2015-12-05.tgz', None),
+    'vgg16': Source(
+        'vgg16-397923af.pth', 'https://download.pytorch.org/models/vgg16-397923af.pth',
+        '397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0'),
+    'lpips': Source(
+        'lpips-v0.1-vgg.pth', 'https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/'
+        'master/lpips/weights/v0.1/vgg.pth',
+        'a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868')}
+for _name in attribute_classifiers.NAMES:
+    _file_name = f'celebahq-classifier-{_name}.pkl'
+    SOURCES[_file_name] = Source(_file_name, f'{CLASSIFIERS_URL}/{_file_name}', None)
+CLASSIFIER_FILES = tuple(name for name in SOURCES if name.startswith('celebahq-classifier-'))
+FILES = {  # {feature network: keys of SOURCES that it is made of}
+    'inception': ('inception',), 'vgg16': ('vgg16',), 'lpips': ('vgg16', 'lpips'),
+    'classifiers': CLASSIFIER_FILES}
+
+
+def rgb(images):
+    """Gray images as RGB: [N, H, W, 1 or 3] -> [N, H, W, 3]."""
+    return images if images.shape[3] == 3 else tf.repeat(images, 3, axis=3)
+
+
+def shrunk(images):
+    """Images averaged in blocks down to MAX_RESOLUTION, where they are larger: [N, H, W, C]."""
+    return downscale2d(images, max(images.shape[1] // MAX_RESOLUTION, 1))
+
+
+def file_sha256(path):
+    """The sha256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        for part in iter(lambda: file.read(2 ** 20), b''):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def read_weights(path, sha256):
+    """{name: array} of a .safetensors file, or of a PyTorch file that has this sha256."""
+    if os.fspath(path).endswith('.safetensors'):
+        try:
+            return safetensors.numpy.load_file(path)
+        except safetensors.SafetensorError as error:
+            raise ValueError(f'{path}: not a whole safetensors file ({error}). Download or convert '
+                             'it again.') from None
+    received = file_sha256(path)
+    if received != sha256:
+        raise ValueError(f'{path}: its sha256 must be {sha256}; received {received}. Download it '
+                         'again, or convert it to .safetensors.')
+    return read_state_dict(path)
+
+
+def _logits(classifier):
+    """A function: images [N, R, R, C], [-1, 1], the classifier's size or larger -> logits [N]."""
+    resolution = classifier.config.resolution
+    compiled = tf.function(lambda images: classifier(shrunk(rgb(images))), reduce_retracing=True)
+
+    def logits(images):
+        if images.shape[1] < resolution:
+            raise ValueError(f'linear separability: images must be {resolution} pixels a side or '
+                             f'more, as the classifiers are; received {images.shape[1]}. Leave the '
+                             'metric out.')
+        return compiled(images).numpy()
+
+    return logits
+
+
+class FeatureNetworks:
+    """The feature networks, each loaded when it is first asked for.
+
+    Loading raises OSError where a file is not there and can't be downloaded, and says what to put
+    where.
+
+    Args:
+        given: {key of SOURCES: path or URL to use in its place}; 'classifiers' may be given a
+            folder that holds the forty files.
+        cache_dir: where downloads are kept; None = as for networks.
+    """
+
+    def __init__(self, given=None, cache_dir=None):
+        self._given = given or {}
+        unknown = set(self._given) - set(SOURCES) - {'classifiers'}
+        if unknown:
+            raise ValueError(f'feature networks must be among {", ".join(FILES)}; received '
+                             f'{sorted(unknown)[0]!r}.')
+        self._cache_dir = cache_dir
+
+    def _target(self, key):
+        """Where the file of SOURCES[key] is, or would be after its download."""
+        if key in CLASSIFIER_FILES and 'classifiers' in self._given:
+            return os.path.join(self._given['classifiers'], key)
+        return os.path.join(download.cache_directory(self._cache_dir), FOLDER,
+                            SOURCES[key].file_name)
+
+    def missing(self, network):
+        """Files [(path, URL)] that the feature network is made of and that are not there yet."""
+        return [(self._target(key), SOURCES[key].url) for key in FILES[network]
+                if key not in self._given and not os.path.exists(self._target(key))]
+
+    def path(self, key):
+        """A local file for a key of SOURCES, downloaded if need be."""
+        if key in self._given:
+            return download.local_path(self._given[key], self._cache_dir)
+        target = self._target(key)
+        if not os.path.exists(target):
+            if key in CLASSIFIER_FILES and 'classifiers' in self._given:
+                raise ValueError(f'{target}: no such file; the folder of classifiers must hold '
+                                 f'{CLASSIFIER_FILES[0]} and the {len(CLASSIFIER_FILES) - 1} '
+                                 'others.')
+            download.fetch(SOURCES[key].url, target)
+        return target
+
+    @functools.cached_property
+    def _inception(self):
+        return load_inception(self.path('inception'))
+
+    @functools.cached_property
+    def _vgg16(self):
+        return VGG16(read_weights(self.path('vgg16'), SOURCES['vgg16'].sha256))
+
+    @functools.cached_property
+    def _fc2(self):
+        return tf.function(self._vgg16.fc2, reduce_retracing=True)
+
+    @functools.cached_property
+    def lpips(self):
+        """LPIPS, to be called in compiled code."""
+        return LPIPS(self._vgg16, read_weights(self.path('lpips'), SOURCES['lpips'].sha256))
+
+    def inception(self, images):
+        """uint8 [N, H, W, C] -> (pool_3 features [N, 2048], class probabilities [N, 1008])."""
+        features, probabilities = self._inception(tf.cast(rgb(images), tf.float32))
+        return features.numpy(), probabilities.numpy()
+
+    def fc2(self, images):
+        """uint8 [N, H, W, C] -> VGG16's features [N, 4096]."""
+        return self._fc2(tf.constant(rgb(images))).numpy()
+
+    def classifiers(self):
+        """Yields (attribute, function: images [N, H, W, C], [-1, 1] -> logits [N]).
+
+        One at a time: forty take 4 GB.
+        """
+        for key in CLASSIFIER_FILES:
+            classifier = attribute_classifiers.load_classifier(self.path(key))
+            yield key[len('celebahq-classifier-'):-len('.pkl')], _logits(classifier)

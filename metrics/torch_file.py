@@ -1,0 +1,146 @@
+"""Reads a state dict that PyTorch saved, without PyTorch and executing nothing from the file.
+
+Both of torch.save's forms: several pickles followed by the numbers (before 1.6), and a zip archive
+with one pickle and a member for each storage. The names that such a pickle may ask for are those
+of ALLOWED, which stand for functions of this file; any other one ends the reading.
+"""
+
+from __future__ import annotations
+
+import collections
+import io
+import os
+import pickle
+import zipfile
+from typing import NamedTuple, Tuple
+
+import numpy as np
+
+from training.file_kind import TORCH_LEGACY_MAGIC
+
+
+class Storage(NamedTuple):
+    """Numbers in the file, by their key there."""
+    dtype: np.dtype
+    key: str
+    count: int
+
+
+class Tensor(NamedTuple):
+    """A view of a storage."""
+    storage: Storage
+    offset: int               # in elements, as the strides
+    shape: Tuple[int, ...]
+    strides: Tuple[int, ...]
+
+
+def _tensor(storage, offset, shape, strides, *_):
+    """What torch._utils._rebuild_tensor and _rebuild_tensor_v2 are called with."""
+    return Tensor(storage, offset, tuple(shape), tuple(strides))
+
+
+def _parameter(tensor, *_):
+    return tensor
+
+
+ALLOWED = {
+    ('collections', 'OrderedDict'): collections.OrderedDict,
+    ('torch._utils', '_rebuild_tensor'): _tensor,
+    ('torch._utils', '_rebuild_tensor_v2'): _tensor,
+    ('torch._utils', '_rebuild_parameter'): _parameter,
+    ('torch', 'HalfStorage'): np.dtype('<f2'),
+    ('torch', 'FloatStorage'): np.dtype('<f4'),
+    ('torch', 'DoubleStorage'): np.dtype('<f8'),
+    ('torch', 'LongStorage'): np.dtype('<i8')}
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module, name):
+        if (module, name) not in ALLOWED:
+            raise ValueError(f'refused: it asks for {module}.{name}, which a state dict does not '
+                             'need; nothing was executed')
+        return ALLOWED[module, name]
+
+    def persistent_load(self, pid):
+        kind, dtype, key, _, count = pid[:5]
+        if kind not in ('storage', b'storage') or not isinstance(dtype, np.dtype):
+            raise ValueError(f'refused: a persistent id must be of a storage; received {kind!r}')
+        if len(pid) > 5 and pid[5] is not None:
+            raise ValueError('a storage must not be a view of another one')
+        return Storage(dtype, str(key), int(count))
+
+
+def _load(file):
+    return _Unpickler(file, encoding='latin1').load()
+
+
+def _numbers(data, dtype, count):
+    """bytes -> [count]; ValueError where there are fewer."""
+    if len(data) < count * dtype.itemsize:
+        raise ValueError('it ends in the middle (a download cut short?)')
+    return np.frombuffer(data, dtype, count)
+
+
+def _storages_in(value):
+    tensors = [entry for entry in value.values() if isinstance(entry, Tensor)]
+    return {tensor.storage.key: tensor.storage for tensor in tensors}
+
+
+def _read_legacy(file):
+    """(state dict, {key: numbers}) of the form with pickles one after the other."""
+    for _ in range(3):  # a magic number, a version, and sizes of types
+        _load(file)
+    state, keys = _load(file), _load(file)
+    storages, numbers = _storages_in(state), {}
+    for key in map(str, keys):
+        count = int(_numbers(file.read(8), np.dtype('<i8'), 1)[0])
+        if key not in storages or storages[key].count != count:
+            raise ValueError(f'storage {key!r:.40} must have as many numbers as announced; '
+                             f'received {count}')
+        dtype = storages[key].dtype
+        numbers[key] = _numbers(file.read(count * dtype.itemsize), dtype, count)
+    return state, numbers
+
+
+def _read_zip(file):
+    """(state dict, {key: numbers}) of the form of an archive."""
+    with zipfile.ZipFile(file) as archive:
+        pickles = [name for name in archive.namelist() if name.endswith('/data.pkl')]
+        if len(pickles) != 1:
+            raise ValueError(f'must hold one data.pkl; received {len(pickles)}')
+        folder = pickles[0][:-len('data.pkl')]
+        state = _load(io.BytesIO(archive.read(pickles[0])))
+        return state, {key: _numbers(archive.read(f'{folder}data/{key}'), storage.dtype,
+                                     storage.count)
+                       for key, storage in _storages_in(state).items()}
+
+
+def _array(tensor, numbers):
+    """The view that `tensor` is of its storage, as an array of its own."""
+    last = tensor.offset + sum((size - 1) * stride
+                               for size, stride in zip(tensor.shape, tensor.strides))
+    if min(tensor.offset, *tensor.strides, *tensor.shape, 0) < 0 or last >= len(numbers):
+        raise ValueError(f'a tensor {list(tensor.shape)} must lie within its storage of '
+                         f'{len(numbers)} numbers')
+    strides = [stride * numbers.itemsize for stride in tensor.strides]
+    return np.lib.stride_tricks.as_strided(numbers[tensor.offset:], tensor.shape, strides).copy()
+
+
+def read_state_dict(path):
+    """{name: array} of a .pth file; entries that are no tensors are left out."""
+    path = os.fspath(path)
+    try:
+        with open(path, 'rb') as file:
+            head = file.read(len(TORCH_LEGACY_MAGIC))
+            file.seek(0)
+            if head == TORCH_LEGACY_MAGIC:
+                state, numbers = _read_legacy(file)
+            elif head.startswith(b'PK'):
+                state, numbers = _read_zip(file)
+            else:
+                raise ValueError(f'this is no file of PyTorch: it begins with {head[:8]!r}')
+        return {name: _array(tensor, numbers[tensor.storage.key])
+                for name, tensor in state.items() if isinstance(tensor, Tensor)}
+    except (ValueError, pickle.UnpicklingError, zipfile.BadZipFile, EOFError, KeyError, TypeError,
+            AttributeError, IndexError) as error:
+        raise ValueError(f'{path}: {error}. Download the file again.') from None

@@ -1,0 +1,115 @@
+"""VGG16 with torchvision's weights: LPIPS distances, and the features of precision and recall.
+
+LPIPS: Zhang et al., 2018, arXiv 1801.03924, version 0.1. Weights keep the names and layouts of
+PyTorch's files; those of Keras' own VGG16 are other ones.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+BLOCKS = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28))  # torchvision's features.N
+MEAN = np.array([0.485, 0.456, 0.406], np.float32) * 255  # of ImageNet, as torchvision has it
+DEVIATION = np.array([0.229, 0.224, 0.225], np.float32) * 255
+# LPIPS scales once more from [-1, 1], with numbers rounded on their way.
+LPIPS_MEAN = (1 + np.array([-0.030, -0.088, -0.188], np.float32)) * 127.5
+LPIPS_DEVIATION = np.array([0.458, 0.448, 0.450], np.float32) * 127.5
+RESOLUTION = 224      # of the images that the fully connected layers take
+MIN_RESOLUTION = 16   # of the images that LPIPS compares: smaller ones vanish in the last block
+
+
+def resize_bilinear(images, resolution):
+    """[N, H, W, C] -> [N, resolution, resolution, C] as TensorFlow 1 did it: corners at corners.
+
+    The features were defined with it; tf.image.resize puts pixels half a pixel elsewhere.
+    """
+    return tf.raw_ops.ResizeBilinear(images=images, size=[resolution, resolution],
+                                     align_corners=False, half_pixel_centers=False)
+
+
+def _variable(array):
+    return tf.Variable(np.ascontiguousarray(array, np.float32), trainable=False)
+
+
+class VGG16(tf.Module):
+    """Thirteen convolutions in five blocks, and the first two fully connected layers.
+
+    Args:
+        weights: {torchvision's name: array}, e.g. features.0.weight [64, 3, 3, 3] (OIHW).
+            ValueError where names are missing.
+    """
+
+    def __init__(self, weights):
+        super().__init__()
+        names = [f'features.{i}' for block in BLOCKS for i in block]
+        self.with_classifier = 'classifier.3.weight' in weights
+        missing = [f'{name}.{part}' for name in names for part in ('weight', 'bias')
+                   if f'{name}.{part}' not in weights]
+        if missing:
+            raise ValueError(f'VGG16: {len(missing)} of its weights are missing, {missing[0]} for '
+                             'one; the names must be those of torchvision\'s vgg16.')
+        self.kernels = [_variable(weights[f'{name}.weight'].transpose(2, 3, 1, 0))
+                        for name in names]
+        self.biases = [_variable(weights[f'{name}.bias']) for name in names]
+        if self.with_classifier:
+            fc1 = weights['classifier.0.weight']
+            channels = self.biases[-1].shape[0]
+            fc1 = fc1.reshape(len(fc1), channels, 7, 7).transpose(2, 3, 1, 0)  # PyTorch has C, H, W
+            self.dense = [_variable(fc1.reshape(-1, fc1.shape[3])),
+                          _variable(weights['classifier.3.weight'].T)]
+            self.dense_biases = [_variable(weights[f'classifier.{i}.bias']) for i in (0, 3)]
+
+    def activations(self, x):
+        """Normalised images [N, H, W, 3] -> the last activations of the five blocks."""
+        layer, result = 0, []
+        for number, block in enumerate(BLOCKS):
+            if number:
+                x = tf.nn.max_pool2d(x, 2, 2, 'VALID')
+            for _ in block:
+                x = tf.nn.conv2d(x, self.kernels[layer], 1, 'SAME')
+                x = tf.nn.relu(tf.nn.bias_add(x, self.biases[layer]))
+                layer += 1
+            result.append(x)
+        return result
+
+    def fc2(self, images):
+        """Activations of the second fully connected layer, [N, 4096], of images in [0, 255]."""
+        if not self.with_classifier:
+            raise ValueError('VGG16: the file has no classifier.0 and classifier.3, which '
+                             'precision and recall need; take the whole of torchvision\'s vgg16.')
+        x = resize_bilinear(tf.cast(images, tf.float32), RESOLUTION)
+        x = tf.nn.max_pool2d(self.activations((x - MEAN) / DEVIATION)[-1], 2, 2, 'VALID')
+        x = tf.reshape(x, [-1, self.dense[0].shape[0]])
+        for weight, bias in zip(self.dense, self.dense_biases):
+            x = tf.nn.relu(tf.matmul(x, weight) + bias)
+        return x
+
+
+class LPIPS(tf.Module):
+    """Distance of pairs of images as people see it.
+
+    Args:
+        vgg16: VGG16.
+        weights: {'lin0.model.1.weight': [1, C, 1, 1], ...}, LPIPS' own.
+    """
+
+    def __init__(self, vgg16, weights):
+        super().__init__()
+        names = [f'lin{i}.model.1.weight' for i in range(len(BLOCKS))]
+        missing = [name for name in names if name not in weights]
+        if missing:
+            raise ValueError(f'LPIPS: its weights must have {names[0]} to {names[-1]}; '
+                             f'{missing[0]} is missing.')
+        self.vgg16 = vgg16
+        self.linear = [_variable(weights[name].ravel()) for name in names]
+
+    def distances(self, a, b):
+        """[N] of pairs of images [N, H, W, 3], MIN_RESOLUTION or more, in [0, 255], not rounded."""
+        both = (tf.concat([a, b], axis=0) - LPIPS_MEAN) / LPIPS_DEVIATION
+        total = 0.0
+        for x, linear in zip(self.vgg16.activations(both), self.linear):
+            x /= tf.sqrt(tf.reduce_sum(x * x, axis=3, keepdims=True)) + 1e-10
+            x, y = tf.split(x, 2)
+            total += tf.reduce_mean(tf.linalg.matvec(tf.square(x - y), linear), axis=[1, 2])
+        return total
