@@ -91,4 +91,6 @@ class Diversity:
     @property
     def value(self):
         """In [0, 1]: 0 = nothing in common, 1 = all the same."""
+        if not self._values:
+            raise ValueError('MS-SSIM: must have two images or more to compare.')
         return float(np.mean(np.concatenate(self._values), dtype=np.float64))

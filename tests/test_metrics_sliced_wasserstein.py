@@ -122,7 +122,7 @@ def test_more_damage_is_further_away(digits, kind, monkeypatch):
     reals, others = digits[::2], digits[1::2]
     values = [sliced_wasserstein.swd(reals, images)['mean']
               for images in (others, *(damage(others, kind, strength) for strength in (1, 2, 4)))]
-    assert values == sorted(values) and values[1] > 1.3 * values[0], values
+    assert values == sorted(values) and values[1] > 1.2 * values[0], values
 
 
 def test_a_resolution_without_a_pyramid_is_refused():

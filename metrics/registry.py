@@ -1,0 +1,213 @@
+"""Every metric by its public name: what it computes, and the feature networks that it needs.
+
+Counts and meanings are the reference's (fid50k, ppl_*, ls) and its successors' (kid50k, pr50k3,
+is50k, ppl2_wend); swd16k and msssim10k, ProGAN's, need no feature network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Callable, Dict, Optional, Tuple
+
+import numpy as np
+import tensorflow as tf
+
+from metrics import linear_separability, ms_ssim, sliced_wasserstein
+from metrics.features import FeatureNetworks
+from metrics.frechet import Moments, frechet_distance
+from metrics.inception_score import inception_score
+from metrics.kernel import kernel_distance
+from metrics.manifold import precision_recall
+from metrics.perceptual_path_length import EPSILON, path_length
+from training.images import to_uint8
+
+INCEPTION_FEATURES = 2048
+
+
+def _no_progress(part, done, total):
+    del part, done, total
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a metric measures, and with what."""
+    fakes: Callable[[int], Any]             # count -> batches [N, H, W, C], float32 or uint8
+    reals: Callable[[int], Any]             # the same of the reals, uint8, at most `num_reals`
+    num_reals: int
+    networks: FeatureNetworks
+    seed: int = 0
+    source: Optional[Any] = None            # sources.GeneratorSource, for measures of latent space
+    progress: Callable[[str, int, int], None] = _no_progress  # (part, images done, images in all)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """An entry of METRICS."""
+    compute: Callable[[Task], Dict[str, float]]  # -> {name of a result: value}
+    networks: Tuple[str, ...] = ()               # feature networks, as FeatureNetworks names them
+    needs_generator: bool = False                # not only its images
+
+
+def _counted(task, part, batches, count):
+    """`batches`, reported to the task's progress as they pass."""
+    done = 0
+    for batch in batches:
+        yield batch
+        done += len(batch)
+        task.progress(part, done, count)
+
+
+def _reals(task, count):
+    """Batches of at most `count` reals, uint8."""
+    count = min(count, task.num_reals)
+    return _counted(task, 'reals', task.reals(count), count)
+
+
+def _fakes(task, count):
+    """Batches of `count` fakes, uint8 [N, H, W, C]."""
+    for batch in _counted(task, 'fakes', task.fakes(count), count):
+        yield batch if batch.dtype == np.uint8 else to_uint8(batch)
+
+
+def moments(task, images):
+    """Moments of the Inception features of batches of images, uint8."""
+    result = Moments(INCEPTION_FEATURES)
+    for batch in images:
+        result.add(task.networks.inception(batch)[0])
+    return result
+
+
+def _fid(task, count, name):
+    sides = [moments(task, images) for images in (_reals(task, count), _fakes(task, count))]
+    return {name: frechet_distance(*(part for side in sides
+                                     for part in (side.mean, side.covariance)))}
+
+
+def _kid(task, count, name):
+    sides = [np.concatenate([task.networks.inception(batch)[0] for batch in images])
+             for images in (_reals(task, count), _fakes(task, count))]
+    return {name: kernel_distance(*sides, task.seed)}
+
+
+def _inception_score(task, count, name):
+    probabilities = [task.networks.inception(batch)[1] for batch in _fakes(task, count)]
+    mean, deviation = inception_score(np.concatenate(probabilities))
+    return {f'{name}_mean': mean, f'{name}_std': deviation}
+
+
+def _precision_recall(task, count, name):
+    sides = [np.concatenate([task.networks.fc2(batch) for batch in images])
+             for images in (_reals(task, count), _fakes(task, count))]
+    precision, recall = precision_recall(*sides)
+    return {f'{name}_precision': precision, f'{name}_recall': recall}
+
+
+def _path_length(task, count, name, space, whole_path, crop=True):
+    distances = task.source.path_distances(count, task.networks.lpips.distances, space, whole_path,
+                                           crop)
+    distances = np.concatenate(list(_counted(task, 'pairs', distances, count)))
+    return {name: path_length(distances / EPSILON ** 2)}
+
+
+def _latents(task, count):
+    """{'ls_z': all z [count, D], 'ls_w': all w}; without w for ProGAN."""
+    z, w = zip(*((z, w) for z, w, _ in task.source.latents_and_images(count)))
+    spaces = {'ls_z': np.concatenate(z)}
+    if task.source.has_w:
+        spaces['ls_w'] = np.concatenate(w)
+    return spaces
+
+
+def _linear_separability(task, count):
+    entropies, spaces = {}, _latents(task, count)
+    for attribute, classifier in task.networks.classifiers():
+        images = (images for _, _, images in task.source.latents_and_images(count))
+        logits = np.concatenate([classifier(batch)
+                                 for batch in _counted(task, attribute, images, count)])
+        kept = linear_separability.surest_half(logits)
+        for space, latents in spaces.items():
+            entropies.setdefault(space, []).append(
+                linear_separability.attribute_entropy(latents[kept], logits[kept]))
+    return {space: linear_separability.separability(some) for space, some in entropies.items()}
+
+
+def _swd(task, count, name):
+    count, patches = min(count, task.num_reals), []
+    for side, images in enumerate((_reals(task, count), _fakes(task, count))):
+        first = next(images)
+        patches.append(sliced_wasserstein.Patches(count, first.shape[1], first.shape[3],
+                                                  [task.seed, side]))
+        patches[side].add(first)
+        for batch in images:
+            patches[side].add(batch)
+    result = sliced_wasserstein.distance(*patches, task.seed)
+    mean = result.pop('mean')
+    return {name: mean, **{f'{name}_{resolution}': value for resolution, value in result.items()}}
+
+
+def _ms_ssim(task, count, name):
+    values = []
+    for images in (_fakes(task, count), _reals(task, count)):
+        diversity = ms_ssim.Diversity()
+        for batch in images:
+            diversity.add(batch)
+        values.append(diversity.value)
+    return {name: values[0], f'{name}_reals': values[1]}
+
+
+def _path_length_metrics():
+    """ppl_zfull, ppl_wfull, ppl_zend, ppl_wend; and ppl2_wend, StyleGAN2's: 50,000, uncropped."""
+    metrics = {}
+    for space in 'zw':
+        for sampling in ('full', 'end'):
+            name = f'ppl_{space}{sampling}'
+            metrics[name] = Metric(partial(_path_length, count=100_000, name=name, space=space,
+                                           whole_path=sampling == 'full'),
+                                   ('lpips',), needs_generator=True)
+    metrics['ppl2_wend'] = Metric(partial(_path_length, count=50_000, name='ppl2_wend', space='w',
+                                          whole_path=False, crop=False),
+                                  ('lpips',), needs_generator=True)
+    return metrics
+
+
+METRICS = {
+    'swd16k': Metric(partial(_swd, count=16_384, name='swd16k')),
+    'msssim10k': Metric(partial(_ms_ssim, count=10_000, name='msssim10k')),
+    'fid50k': Metric(partial(_fid, count=50_000, name='fid50k'), ('inception',)),
+    'fid10k': Metric(partial(_fid, count=10_000, name='fid10k'), ('inception',)),
+    'kid50k': Metric(partial(_kid, count=50_000, name='kid50k'), ('inception',)),
+    'is50k': Metric(partial(_inception_score, count=50_000, name='is50k'), ('inception',)),
+    'pr50k3': Metric(partial(_precision_recall, count=50_000, name='pr50k3'), ('vgg16',)),
+    **_path_length_metrics(),
+    'ls': Metric(partial(_linear_separability, count=200_000), ('classifiers',),
+                 needs_generator=True),
+}
+
+
+@contextlib.contextmanager
+def _no_tf32():
+    """A GPU would otherwise round features to ten bits, and with them the metric."""
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
+
+
+def evaluate(name, task):
+    """{name of a result: value} of METRICS[name].
+
+    Raises:
+        ValueError: a name that is none, or something that the metric needs and `task` lacks.
+        OSError: a feature network that is not there and can't be downloaded.
+    """
+    if name not in METRICS:
+        raise ValueError(f'metrics must be among {", ".join(METRICS)}; received {name!r:.60}.')
+    if METRICS[name].needs_generator and task.source is None:
+        raise ValueError(f'{name} measures latent space and needs a generator; received images '
+                         'only.')
+    with _no_tf32():
+        return METRICS[name].compute(task)

@@ -1,0 +1,227 @@
+"""From a name to numbers: every metric on a small generator, with stand-ins for the networks."""
+
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from metrics import frechet, kernel, manifold, ms_ssim, registry, sliced_wasserstein, sources
+from metrics.perceptual_path_length import path_length
+from metrics.sources import GeneratorSource
+from training import networks, networks_progan, reference
+from training.config import GeneratorConfig, ProganGeneratorConfig
+
+REALS = np.random.RandomState(0).randint(256, size=[30, 32, 32, 1]).astype(np.uint8)
+SMALL = {'resolution': 32, 'num_channels': 1, 'fmap_base': 64, 'fmap_max': 8, 'latent_size': 6,
+         'dlatent_size': 5, 'mapping_fmaps': 7, 'mapping_layers': 2}
+
+
+def small_generator(**options):
+    """A generator whose noise is seen: its strength would be 0 at first."""
+    Gs = networks.Generator(GeneratorConfig(**{**SMALL, **options}))
+    reference.assign(Gs, {name: 0.3 + array if 'Noise' in name else array
+                          for name, array in reference.variables(Gs).items()})
+    return Gs
+
+
+def channels(images):
+    """[N, 8, 8]: a stand-in for features."""
+    return np.asarray(images, np.float64)[:, :, :, 0].reshape(-1, 8, 4, 8, 4).mean(axis=(2, 4))
+
+
+class Networks:
+    """Stands for FeatureNetworks: features are averages of parts of the images."""
+    lpips = types.SimpleNamespace(
+        distances=lambda a, b: tf.reduce_mean(tf.square(a - b), axis=[1, 2, 3]))
+
+    def inception(self, images):
+        features = channels(images).reshape(-1, 64)
+        rows = np.exp((features - features.mean()) / 20)
+        return features, rows / rows.sum(axis=1, keepdims=True)
+
+    def fc2(self, images):
+        return channels(images).reshape(-1, 64)
+
+    def classifiers(self):
+        for row in range(3):
+            yield f'row {row}', lambda images, row=row: channels(images)[:, row].mean(axis=1)
+
+
+def batches(images, size=8):
+    return lambda count: (images[start:min(start + size, count)]
+                          for start in range(0, count, size))
+
+
+@pytest.fixture(scope='module')
+def task():
+    source = GeneratorSource(small_generator(), minibatch=16, seed=1)
+    return registry.Task(fakes=source.images, reals=batches(REALS), num_reals=30,
+                         networks=Networks(), seed=1, source=source)
+
+
+@pytest.fixture(scope='module')
+def fakes(task):
+    """uint8, the first 40 of the task's."""
+    images = np.concatenate(list(task.fakes(40)))
+    return np.clip(images * 127.5 + 128, 0, 255).astype(np.uint8)
+
+
+def compute(task, name, count):
+    return registry.METRICS[name].compute(task, count=count)
+
+
+@pytest.fixture(autouse=True)
+def few_features(monkeypatch):
+    monkeypatch.setattr(registry, 'INCEPTION_FEATURES', 64)
+
+
+def test_fid_is_the_frechet_distance_of_inception_features(task, fakes):
+    sides = []
+    for images in (REALS, fakes):
+        sides += [channels(images).reshape(-1, 64).mean(axis=0),
+                  np.cov(channels(images).reshape(-1, 64), rowvar=False)]
+    value = compute(task, 'fid10k', count=40)['fid10k']
+    np.testing.assert_allclose(value, frechet.frechet_distance(*sides), rtol=1e-6)
+
+
+def test_kid_and_precision_are_of_all_features(task, fakes):
+    features = [channels(images).reshape(-1, 64) for images in (REALS, fakes)]
+    assert compute(task, 'kid50k', count=40) == {
+        'kid50k': kernel.kernel_distance(*features, task.seed)}
+    precision, recall = manifold.precision_recall(*features)
+    assert compute(task, 'pr50k3', count=40) == {'pr50k3_precision': precision,
+                                                 'pr50k3_recall': recall}
+
+
+def test_inception_score_is_of_the_fakes(task):
+    result = compute(task, 'is50k', count=40)
+    assert set(result) == {'is50k_mean', 'is50k_std'} and 1 < result['is50k_mean'] < 64
+
+
+def test_swd_compares_equally_many_images(task, fakes, monkeypatch):
+    monkeypatch.setattr(sliced_wasserstein, 'DIRECTIONS', 32)  # for the time that it takes
+    expected = sliced_wasserstein.swd(REALS, fakes[:30], task.seed)
+    result = compute(task, 'swd16k', count=16384)
+    assert set(result) == {'swd16k', 'swd16k_32', 'swd16k_16'}
+    np.testing.assert_allclose(result['swd16k'], expected['mean'], rtol=1e-4)
+
+
+def test_ms_ssim_is_of_fakes_and_for_comparison_of_reals(task, fakes):
+    result = compute(task, 'msssim10k', count=30)
+    for name, images in (('msssim10k', fakes[:30]), ('msssim10k_reals', REALS)):
+        expected = ms_ssim.ms_ssim(images[::2], images[1::2]).mean()
+        np.testing.assert_allclose(result[name], expected, rtol=1e-3)
+
+
+def test_path_lengths_are_of_the_named_space_and_sampling(task):
+    values = {}
+    for name in ('ppl_zfull', 'ppl_wfull', 'ppl_zend', 'ppl_wend', 'ppl2_wend'):
+        values.update(compute(task, name, count=16))
+    assert all(np.isfinite(value) and value > 0 for value in values.values())
+    assert len(values) == len(set(values.values())) == 5
+    distances = task.source.path_distances(16, Networks.lpips.distances, 'w', False, crop=True)
+    expected = path_length(np.concatenate(list(distances)) / 1e-8)
+    np.testing.assert_allclose(values['ppl_wend'], expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize('space', 'zw')
+def test_a_step_of_one_leads_from_one_latent_to_the_other(space, monkeypatch):
+    monkeypatch.setattr(sources, 'EPSILON', 1.0)
+    Gs = small_generator(use_noise=False)
+    source, drawn = GeneratorSource(Gs, minibatch=4, seed=0), []
+    draw_z = source._draw_z
+    monkeypatch.setattr(source, '_draw_z', lambda *args: drawn.append(draw_z(*args)) or drawn[-1])
+    [distances] = source.path_distances(4, Networks.lpips.distances, space, False, crop=True)
+    a, b = (127.5 * Gs(z, truncation_psi=None).numpy()[:, 12:28, 8:24] for z in drawn)
+    np.testing.assert_allclose(distances, np.square(a - b).mean(axis=(1, 2, 3)), rtol=1e-3)
+
+
+def test_both_ends_of_a_path_share_noise_and_labels(monkeypatch):
+    monkeypatch.setattr(sources, 'EPSILON', 0)
+    source = GeneratorSource(small_generator(label_size=3), minibatch=4, seed=0, labels=np.eye(3))
+    distances = source.path_distances(8, Networks.lpips.distances, 'w', True, crop=False)
+    assert np.all(np.concatenate(list(distances)) < 1e-6), 'grey levels squared'
+
+
+def test_separability_is_of_z_and_of_w(task):
+    result = compute(task, 'ls', count=64)
+    assert set(result) == {'ls_z', 'ls_w'} and all(1 <= value <= 8 for value in result.values())
+
+
+def test_samples_follow_from_the_seed_and_have_noise():
+    Gs = small_generator()
+    def first(seed):
+        return next(GeneratorSource(Gs, minibatch=4, seed=seed).images(4))
+    np.testing.assert_array_equal(first(0), first(0))
+    assert not np.allclose(first(0), first(1))
+    source = GeneratorSource(Gs, minibatch=4, seed=0)
+    z, w, images = next(source.latents_and_images(4))
+    np.testing.assert_allclose(w, Gs.mapping(z)[:, 0], rtol=1e-5, atol=1e-6)
+    quiet = Gs(z, truncation_psi=None, randomize_noise=False)
+    assert 1e-3 < np.abs(images - quiet).mean() < np.abs(images - images[::-1]).mean() * 10
+    assert [len(batch) for batch in source.images(10)] == [4, 4, 2]
+
+
+def test_a_growing_network_gives_images_of_full_size():
+    source = GeneratorSource(small_generator(), minibatch=4, seed=0, lod=1.5)
+    images = next(source.images(4))
+    assert images.shape == (4, 32, 32, 1)
+    np.testing.assert_array_equal(images[:, ::2, ::2], images[:, 1::2, 1::2])
+
+
+def test_progan_has_images_and_no_w(task):
+    Gs = networks_progan.Generator(ProganGeneratorConfig(
+        resolution=32, num_channels=1, fmap_base=64, fmap_max=8, latent_size=6))
+    source = GeneratorSource(Gs, minibatch=4, seed=0)
+    assert next(source.images(4)).shape == (4, 32, 32, 1)
+    with pytest.raises(ValueError, match='ProGAN'):
+        next(source.path_distances(4, Networks.lpips.distances, 'z', True, crop=False))
+    task = registry.Task(fakes=source.images, reals=batches(REALS), num_reals=30,
+                         networks=Networks(), source=source)
+    assert set(compute(task, 'ls', count=16)) == {'ls_z'}
+
+
+def test_progress_tells_what_is_done(task):
+    seen = []
+    told = registry.Task(fakes=task.fakes, reals=task.reals, num_reals=30, networks=Networks(),
+                         progress=lambda *args: seen.append(args))
+    compute(told, 'fid10k', count=32)
+    assert seen == [('reals', 8, 30), ('reals', 16, 30), ('reals', 24, 30), ('reals', 30, 30),
+                    ('fakes', 16, 32), ('fakes', 32, 32)]
+
+
+def test_what_a_metric_needs_is_known():
+    needs = {name: metric.networks for name, metric in registry.METRICS.items()}
+    assert needs['swd16k'] == needs['msssim10k'] == ()
+    assert needs['fid50k'] == ('inception',) and needs['ppl_wend'] == ('lpips',)
+    assert needs['pr50k3'] == ('vgg16',) and needs['ls'] == ('classifiers',)
+    counts = {name: metric.compute.keywords['count'] for name, metric in registry.METRICS.items()}
+    assert counts == {
+        'swd16k': 16384, 'msssim10k': 10_000, 'fid50k': 50_000, 'fid10k': 10_000, 'kid50k': 50_000,
+        'is50k': 50_000, 'pr50k3': 50_000, 'ppl_zfull': 100_000, 'ppl_wfull': 100_000,
+        'ppl_zend': 100_000, 'ppl_wend': 100_000, 'ppl2_wend': 50_000, 'ls': 200_000}
+
+
+def test_requests_that_cannot_be_met_are_refused(task):
+    images_only = registry.Task(fakes=batches(REALS), reals=batches(REALS), num_reals=30,
+                                networks=Networks())
+    with pytest.raises(ValueError, match="fid50k.*received 'fid5k'"):
+        registry.evaluate('fid5k', images_only)
+    with pytest.raises(ValueError, match='ls measures latent space and needs a generator'):
+        registry.evaluate('ls', images_only)
+    with pytest.raises(ValueError, match='labels of 3 components'):
+        GeneratorSource(small_generator(label_size=3), minibatch=4, seed=0)
+    small = GeneratorSource(small_generator(resolution=16), minibatch=4, seed=0)
+    with pytest.raises(ValueError, match='16 pixels or more a side to compare; received 8'):
+        next(small.path_distances(4, Networks.lpips.distances, 'w', True, crop=True))
+
+
+def test_tf32_is_off_while_a_metric_runs(monkeypatch):
+    def seen(task):
+        del task
+        return {'tf32': tf.config.experimental.tensor_float_32_execution_enabled()}
+
+    monkeypatch.setitem(registry.METRICS, 'seen', registry.Metric(seen))
+    assert registry.evaluate('seen', None) == {'tf32': False}
+    assert tf.config.experimental.tensor_float_32_execution_enabled()
