@@ -62,7 +62,7 @@ def uncurated(paper: Grid, painter, options: Options):
     config = painter.config
     z = np.random.RandomState(seed).randn(sum(counts), config.latent_size).astype(np.float32)
     w = painter.dlatents(z, class_labels(config, options.class_idx, len(z)), options.trunc)
-    white = sheets.separation(max(sheets.VISIBLE, painter.resolution))
+    white = sheets.separation(painter.resolution)
     columns = []
     for lod, count in zip(paper.lods, counts):
         column, w = w[:count], w[count:]

@@ -120,15 +120,15 @@ def frames(painter, film, timing, columns):
         w = np.concatenate([film.w_at(t) for t in times])
         images = painter.images(w, film.noise_at(times[0]) if film.noise_at else None)
         for cells in np.split(images, len(times)):
-            frame = _frame(cells, columns)
+            frame = _screen(cells, columns, sheets.separation(painter.resolution))
             shrink = shrink or max(1, math.ceil(frame.shape[1] / LARGEST_WIDTH),
                                    math.ceil(frame.shape[0] / LARGEST_HEIGHT))
             yield sheets.shrink(frame, shrink)
 
 
-def _frame(cells, columns):
+def _screen(cells, columns, between):
     """Images in rows of `columns`, set apart where they are small, as on the sheets."""
     cells = list(sheets.visible(cells))
     cells += [None] * (-len(cells) % columns)
     rows = [cells[i:i + columns] for i in range(0, len(cells), columns)]
-    return sheets.arrange(rows, between=sheets.separation(cells[0].shape[1]))
+    return sheets.arrange(rows, between)

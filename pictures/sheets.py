@@ -37,13 +37,13 @@ def gap(width):
     return max(2, width // 32)
 
 
-def separation(width):
-    """The gap between images on a dense sheet or screen, `width` pixels wide as they are shown.
+def separation(resolution):
+    """The gap between images on a dense sheet or screen, for images of a network's resolution.
 
     Photographs stand edge to edge, as in the paper; small pictures, which may be digits or icons,
     would run into each other.
     """
-    return 0 if width > VISIBLE else gap(width)
+    return 0 if resolution >= VISIBLE else gap(VISIBLE)
 
 
 def arrange(cells, between=None, lead=0):
