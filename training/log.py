@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
 import resource
@@ -80,18 +81,17 @@ class RunLog:
         self._bar.refresh()
 
     def start_at(self, kimg):
-        """Moves the bar's origin and drops the lines of stats.jsonl that lie ahead of `kimg`.
+        """Moves the bar's origin and drops the lines of all *.jsonl that lie ahead of `kimg`.
 
         Those were written after the checkpoint that a run continues from; it writes them again.
         """
         self._bar.initial = self._bar.n = kimg
-        if not os.path.exists(self._stats_path):
-            return
-        with open(self._stats_path, encoding='utf-8') as file:
-            lines = file.read().splitlines()
-        kept = [line for line in lines if _kimg_of(line) <= kimg]
-        if len(kept) < len(lines):
-            write_atomically(self._stats_path, ''.join(line + '\n' for line in kept).encode())
+        for path in glob.glob(os.path.join(glob.escape(self.run_dir), '*.jsonl')):
+            with open(path, encoding='utf-8') as file:
+                lines = file.read().splitlines()
+            kept = [line for line in lines if _kimg_of(line) <= kimg]
+            if len(kept) < len(lines):
+                write_atomically(path, ''.join(line + '\n' for line in kept).encode())
 
     def tick(self, stats):
         """One tick's numbers: the line, stats.jsonl and TensorBoard scalars."""
