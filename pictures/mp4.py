@@ -28,7 +28,7 @@ def write_mp4(path, frames, fps):
     """Writes uint8 frames [H, W, 1 or 3], all alike, beside `path`, then renames; returns how many.
 
     Raises:
-        OSError: ffmpeg failed; its last words. What was there before stays.
+        OSError: ffmpeg failed; with its words. What was there before stays.
     """
     frames = iter(frames)
     first = _for_encoder(next(frames))
@@ -62,9 +62,8 @@ def write_mp4(path, frames, fps):
 def _check(process, path, errors):
     if process.wait() != 0:
         errors.seek(0)
-        words = errors.read().decode('utf-8', 'replace').split('\n')
-        last = ' '.join(line.strip() for line in words if line.strip())[-300:]
-        raise OSError(f'{path}: the film could not be written; ffmpeg says: {last}')
+        words = ' '.join(errors.read().decode('utf-8', 'replace').split())
+        raise OSError(f'{path}: the film could not be written; ffmpeg says: {words[:300]}')
 
 
 def _for_encoder(frame):

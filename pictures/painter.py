@@ -157,7 +157,7 @@ def open_painter(network, crop, compiled=False):
     """The Painter of `--network`, a path, a URL or a short name, and of `--crop`."""
     file = snapshot.load(download.local_path(network))
     painter = Painter(file.Gs, file.lod, compiled)
-    painter.rows = cropped_rows(painter, crop)
+    painter.rows = cropped_rows(Painter(file.Gs, file.lod), crop)  # a few images: not worth a graph
     if painter.rows != (0, painter.resolution):
         print('Showing rows {}..{} of {} (--crop=full for all).'.format(
             painter.rows[0], painter.rows[1] - 1, painter.resolution))
