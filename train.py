@@ -5,6 +5,7 @@
   train.py --data=datasets/cats --resume=faces.safetensors      transfer learning from a network
   train.py --data=photos.zip --resolution=256           a folder or zip of images is converted first
   train.py --data=datasets/faces --dry_run              check and show all options, write nothing
+  train.py --list_presets                               named sets of options, and what they are for
 
 Options not given come from the preset. 1 kimg = 1000 real images shown to the discriminator.
 """
@@ -18,7 +19,7 @@ from absl import flags
 
 from conversion import cache, decode, images
 from training import options
-from training.config import PRESETS, run_config, to_json
+from training.config import PRESETS, find_preset, run_config, to_json
 
 FLAGS = flags.FLAGS
 OPTIONS = options.all_options()
@@ -26,13 +27,13 @@ OPTIONS = options.all_options()
 flags.DEFINE_string('data', None, 'Data set made by dataset_tool.py, or a folder or zip of images, '
                     'which is then converted once, below --outdir.')
 flags.DEFINE_string('outdir', 'results', 'Where run directories are made.')
-flags.DEFINE_string('preset', 'stylegan-1gpu', 'Named set of options: '
-                    + '; '.join(f'{name} = {preset.description}'
-                                for name, preset in PRESETS.items()))
+flags.DEFINE_string('preset', 'auto', 'Named set of options; --list_presets shows them.')
+flags.DEFINE_boolean('list_presets', False, 'Print the presets with what each is for, do nothing '
+                     'else.')
 flags.DEFINE_integer('resolution', None, 'Train at this resolution; default: that of the data. '
                      'Images of a folder or zip are cropped and scaled to it.')
-flags.DEFINE_string('max_label_size', '0', 'Labels: 0 = unconditional, N = the first N components, '
-                    'full = all.')
+flags.DEFINE_string('max_label_size', None, 'Labels: 0 = unconditional, N = the first N '
+                    "components, full = all. Default: the preset's, 0 as a rule.")
 flags.DEFINE_string('resume', 'none', "'none' = a new run; 'latest' = go on with the newest run of "
                     'this data set; a run number or directory = go on with that one; a network '
                     'file = a new run from its weights (transfer learning).')
@@ -49,7 +50,9 @@ for _option in OPTIONS.values():
         flags.DEFINE_boolean(_option.name, None, _option.help)
     else:
         flags.DEFINE_string(_option.name, None, _option.help)
-flags.mark_flag_as_required('data')
+flags.register_multi_flags_validator(
+    ['data', 'list_presets'], lambda values: values['data'] or values['list_presets'],
+    '--data must name a data set, or a folder or zip of images.')
 
 
 def configured(dataset):
@@ -61,6 +64,16 @@ def configured(dataset):
             overrides[name] = value if option.kind == 'bool' else options.parse(option, value)
     return run_config(FLAGS.preset, dataset.directory, dataset.resolution, dataset.num_channels,
                       dataset.label_size, overrides)
+
+
+def print_presets():
+    """Every preset with what it is for."""
+    width = max(len(name) for name in PRESETS)
+    for name, preset in PRESETS.items():
+        print(f'{name:{width}}  {preset.description}')
+    print('\nEach flag overrides what a preset says. Without -Ngpu in its name, a preset takes the '
+          'minibatches\n(ProGAN\'s: learning rates too) for 1, 2, 4 or 8 GPUs, the most that there '
+          'are.')
 
 
 def print_plan(config, dataset, start):
@@ -93,7 +106,10 @@ def converted(label_size):
 def main(args):
     if len(args) > 1:
         raise ValueError(f'{args[1]!r} is not a flag; write --flag=value.')
-    label_size = FLAGS.max_label_size
+    if FLAGS.list_presets:
+        print_presets()
+        return 0
+    label_size = FLAGS.max_label_size or find_preset(FLAGS.preset).max_label_size
     if label_size != 'full':
         label_size = options.parse(options.Option('max_label_size', 'int', ''), label_size)
     data = converted(label_size)

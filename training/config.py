@@ -425,9 +425,9 @@ _TRADITIONAL = {'use_styles': False, 'const_input_layer': False, 'use_noise': Fa
                 'truncation_psi': None}
 _DIGITS_WIDTHS = {'fmap_base': 512, 'fmap_max': 64}
 
-# FIDs are the paper's, on FFHQ at 1024x1024, after 25000 kimg on 8 GPUs.
+# FIDs are the paper's, on FFHQ at 1024x1024, trained to the end on 8 GPUs.
 PRESETS = {
-    'auto': _stylegan('The default: the paper\'s final configuration (F), for the GPUs there are'),
+    'auto': _stylegan('The default: the paper\'s final configuration, any resolution, any GPUs'),
     **{f'stylegan-{n}gpu': _stylegan(f'The same, with the minibatches for {_gpus(n)}',
                                      schedule_by_gpus={n: schedule})
        for n, schedule in _STYLEGAN.items()},
@@ -435,24 +435,24 @@ PRESETS = {
                                   schedule_by_gpus=_WGAN_GP, losses=_WGAN_GP_LOSSES),
     'table1-a': _progan('Table 1, A: Progressive GAN, the baseline (FID 8.04)',
                         run={'mirror_augment': True}),
-    'table1-b': _stylegan('Table 1, B: blurred up- and downscaling, R1, longer training (5.25)',
+    'table1-b': _stylegan('Table 1, B: blurred up- and downscaling, R1, longer training (FID 5.25)',
                           {**_TRADITIONAL, 'mapping_layers': 0}),
-    'table1-c': _stylegan('Table 1, C: with the mapping network and styles (4.85)',
+    'table1-c': _stylegan('Table 1, C: with the mapping network and styles (FID 4.85)',
                           {'const_input_layer': False, 'use_noise': False,
                            'style_mixing_prob': 0.0}),
-    'table1-d': _stylegan('Table 1, D: from a learned constant, not from the latent (4.88)',
+    'table1-d': _stylegan('Table 1, D: from a learned constant, not from the latent (FID 4.88)',
                           {'use_noise': False, 'style_mixing_prob': 0.0}),
-    'table1-e': _stylegan('Table 1, E: with noise inputs (4.42)', {'style_mixing_prob': 0.0}),
-    'table1-f': _stylegan('Table 1, F: with style mixing, the final configuration (4.40)'),
+    'table1-e': _stylegan('Table 1, E: with noise inputs (FID 4.42)', {'style_mixing_prob': 0.0}),
+    'table1-f': _stylegan('Table 1, F: with style mixing, the final configuration (FID 4.40)'),
     **{f'table2-mixing-{percent}': _stylegan(
         f'Table 2: styles mixed in {percent}% of minibatches (FID {fid})',
         {'style_mixing_prob': percent / 100})
        for percent, fid in ((0, '4.42'), (50, '4.41'), (90, '4.40'), (100, '4.83'))},
     **{f'table4-traditional-{depth}': _stylegan(
-        f'Table 4: no styles, {depth} mapping layers before the 4x4 input (FID {fid})',
+        f'Table 4: no styles, mapping network of depth {depth} (FID {fid})',
         {**_TRADITIONAL, 'mapping_layers': depth}) for depth, fid in ((0, '5.25'), (8, '4.87'))},
     **{f'table4-style-{depth}': _stylegan(
-        f'Table 4: styles from {depth} mapping layers (FID {fid})', {'mapping_layers': depth})
+        f'Table 4: styles, mapping network of depth {depth} (FID {fid})', {'mapping_layers': depth})
        for depth, fid in ((0, '5.06'), (1, '4.60'), (2, '4.43'), (8, '4.40'))},
     'progan-v1-1gpu': Preset(
         'Progressive GAN as in its paper: small minibatches, slow growing, 1 GPU',
