@@ -346,3 +346,16 @@ def test_mirror_flips_about_half_of_the_images_by_the_seed():
     np.testing.assert_array_equal(found, process(tf.constant([1, 2])))
     assert (found != process(tf.constant([1, 3])).numpy()).any()
     assert (found != dataset.process_reals(images, 0.5, mirror=True).numpy()).any()
+
+
+def test_the_fingerprint_is_that_of_images_and_labels(tmp_path):
+    def written(name, first_pixel, label):
+        image = np.full([1, 8, 8], 5, np.uint8)
+        image[0, 0, 0] = first_pixel
+        with dataset.Writer(tmp_path / name, name, 8, 1) as out:
+            out.add(dataset.pyramid(image))
+            out.write_labels(np.float32([[label]]))
+        return dataset.TFRecordDataset(tmp_path / name, max_label_size='full').fingerprint()
+
+    assert written('a', 5, 0) == written('b', 5, 0)
+    assert len({written('c', 5, 0), written('d', 6, 0), written('e', 5, 1)}) == 3
