@@ -136,7 +136,7 @@ def test_a_film_that_fails_leaves_what_was_there(tmp_path, error):
 
 
 def test_what_ffmpeg_has_to_complain_of_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(mp4, 'ENCODER', ['-c:v', 'nonesuch'])
+    monkeypatch.setattr(mp4, 'ENCODER', ['-c:v', 'nonesuch', '-f', 'mp4'])
     frames = (np.zeros([256, 256, 3], np.uint8) for _ in range(100))
     with pytest.raises(OSError, match="film.mp4: the film could not be written; .*nonesuch"):
         mp4.write_mp4(str(tmp_path / 'film.mp4'), frames, 25)
