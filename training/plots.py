@@ -1,0 +1,151 @@
+"""Curves of training runs against kimg - losses, level of detail, metrics - as one PNG."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import re
+from typing import Dict, List, NamedTuple
+
+from matplotlib.figure import Figure  # and not pyplot: nothing looks for a screen
+from matplotlib.ticker import MaxNLocator
+
+from training.runs import run_dirs
+from training.snapshot import write_atomically
+
+STATS_FILE = 'stats.jsonl'
+NOT_VALUES = {'kimg', 'nimg', 'tick', 'seconds'}  # of metric-*.jsonl: numbers that are no result
+LOSSES = ('loss_D', 'loss_G')
+LABELS = {'loss_D': 'loss of D, mean of a tick', 'loss_G': 'loss of G, mean of a tick',
+          'lod': 'lod (level of detail)'}
+KIMG_LABEL = 'kimg (thousands of real images shown)'
+PANEL_INCHES, LEGEND_LINE_INCHES = (7.0, 2.4), 0.24
+MOST_IN_ONE_COLUMN = 4
+FEW_POINTS = 30  # up to here each point of a curve is marked
+LINE_STYLES = ('-', '--', ':', '-.')  # the next one, once the ten colours are used up
+
+
+class Curves(NamedTuple):
+    """What is drawn of a run: {curve: {kimg: value}}."""
+    run_dir: str
+    ticks: Dict[str, Dict[float, float]]    # 'loss_D', 'loss_G', 'lod', 'resolution'
+    metrics: Dict[str, Dict[float, float]]  # such as 'fid50k', 'ls_z'
+
+
+def find_run(run, outdir):
+    """The directory that `run` names: a path, or the number of a run in `outdir`."""
+    if os.path.isdir(run):
+        return run
+    runs = run_dirs(outdir)
+    if run.isdigit() and int(run) in runs:
+        return runs[int(run)]
+    newest = ', '.join(os.path.basename(path) for path in list(runs.values())[-5:])
+    raise ValueError(f'{run}: neither a directory nor the number of a run in {outdir!r}; '
+                     f'the newest there: {newest or "no runs at all"}.')
+
+
+def _records(path):
+    """The JSON objects of a file of lines; what a killed run left half written is skipped."""
+    with open(path, encoding='utf-8', errors='replace') as file:
+        for line in file:
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(record, dict) and _is_number(record.get('kimg')):
+                yield record
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _add(curves, record, names):
+    for name in names:
+        if _is_number(record.get(name)):
+            curves.setdefault(name, {})[record['kimg']] = record[name]
+
+
+def read_run(run_dir):
+    """The curves of a run directory; ValueError where it has no finished tick."""
+    stats_path = os.path.join(run_dir, STATS_FILE)
+    ticks, metrics = {}, {}
+    if os.path.isfile(stats_path):
+        for record in _records(stats_path):
+            _add(ticks, record, (*LOSSES, 'lod', 'resolution'))
+    if 'lod' not in ticks:
+        raise ValueError(f'{run_dir}: nothing to draw yet: its {STATS_FILE} gets a line with each '
+                         'finished tick; received none. Is it a run directory of train.py?')
+    for name in sorted(os.listdir(run_dir)):
+        if re.fullmatch(r'metric-.+\.jsonl', name):
+            for record in _records(os.path.join(run_dir, name)):
+                _add(metrics, record, [key for key in record
+                                       if key not in NOT_VALUES and not key.endswith('_std')])
+    return Curves(run_dir, ticks, metrics)
+
+
+def names_of(runs):
+    """What each run is called: the directory's name, or its path where two have the same."""
+    names = [os.path.basename(os.path.abspath(run.run_dir)) for run in runs]
+    return names if len(set(names)) == len(names) else [run.run_dir for run in runs]
+
+
+def full_resolution_log2(runs):
+    """R, where all runs have the same; else None."""
+    found = {int(math.log2(run.ticks['resolution'][kimg])) + int(math.floor(lod))
+             for run in runs for kimg, lod in list(run.ticks['lod'].items())[:1]
+             if kimg in run.ticks.get('resolution', {})}
+    return found.pop() if len(found) == 1 else None
+
+
+def _draw_panel(axes, label, curves, marked):
+    """curves: {kimg: value} of each run; empty where a run lacks this one."""
+    for index, points in enumerate(curves):
+        kimg = sorted(points)
+        axes.plot(kimg, [points[at] for at in kimg], color=f'C{index % 10}', linewidth=1.2,
+                  linestyle=LINE_STYLES[index // 10 % len(LINE_STYLES)], markersize=4,
+                  marker='o' if marked or len(kimg) <= FEW_POINTS else None)
+    axes.set_ylabel(label)
+    axes.grid(alpha=0.3)
+    axes.spines[['top', 'right']].set_visible(False)
+
+
+def _finish_lod_axes(axes, resolution_log2):
+    """Whole lods, with the resolutions that they stand for on the right."""
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_ylim(bottom=-0.2)
+    if resolution_log2 is not None:
+        right = axes.secondary_yaxis('right')
+        lods = range(resolution_log2 - 1)
+        right.set_yticks(list(lods), [str(2 ** (resolution_log2 - lod)) for lod in lods],
+                         fontsize='x-small')
+        right.set_ylabel('resolution (pixels)')
+
+
+def draw(runs: List[Curves], path):
+    """Writes one PNG: a panel for each loss, for lod and for each metric, a colour for each run."""
+    curves = {name: [run.ticks.get(name, {}) for run in runs] for name in (*LOSSES, 'lod')}
+    for name in sorted({name for run in runs for name in run.metrics}):
+        curves[name] = [run.metrics.get(name, {}) for run in runs]
+    columns = 1 if len(curves) <= MOST_IN_ONE_COLUMN else 2
+    rows = math.ceil(len(curves) / columns)
+    names = names_of(runs)
+    width, height = PANEL_INCHES
+    figure = Figure((width * columns, height * rows + LEGEND_LINE_INCHES * (len(names) + 2)),
+                    layout='constrained', dpi=130)
+    panels = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
+    for i, (axes, name) in enumerate(zip(panels, curves)):
+        _draw_panel(axes, LABELS.get(name, name), curves[name], marked=name not in LABELS)
+        if i + columns >= len(curves):  # the last one of its column
+            axes.set_xlabel(KIMG_LABEL)
+            axes.xaxis.set_tick_params(labelbottom=True)
+    for axes in panels[len(curves):]:
+        axes.set_axis_off()
+    _finish_lod_axes(panels[len(LOSSES)], full_resolution_log2(runs))
+    figure.align_ylabels()
+    figure.legend(panels[0].lines, names, loc='outside upper left', frameon=False)
+    picture = io.BytesIO()
+    figure.savefig(picture, format='png')
+    write_atomically(path, picture.getvalue())
