@@ -124,9 +124,8 @@ def main(args):
                                 FLAGS.resume_kimg)
     config = start.config
     starting.check_minibatches(config)
-    metrics = _metrics(dataset)
+    metrics = chosen_metrics(dataset, config)
     print_plan(config, dataset, start)
-    dataset.close()
     if FLAGS.dry_run:
         print('Dry run: nothing was written.')
         return 0
@@ -140,11 +139,12 @@ def main(args):
     return 0
 
 
-def _metrics(dataset):
-    del dataset
+def chosen_metrics(dataset, config):
+    """{name: callable} of --metrics; TensorFlow's share of it is imported only if there are any."""
     if FLAGS.metrics == 'none':
         return {}
-    raise ValueError(f'--metrics={FLAGS.metrics}: there are no metrics yet; leave it out.')
+    from metrics.in_training import loop_metrics
+    return loop_metrics(FLAGS.metrics.split(','), dataset, config.mirror_augment, config.seed)
 
 
 if __name__ == '__main__':

@@ -45,8 +45,10 @@ def whole_run(tmp_path_factory):
     """(data set, the run directory of an uninterrupted run, what it printed)."""
     folder = tmp_path_factory.mktemp('whole')
     data = write_dataset(folder / 'spots', label_size=2)
-    result = subprocess.run(command(data, folder / 'results', '--max_label_size=full'),
-                            capture_output=True, text=True, timeout=DEADLINE_SECONDS)
+    offline = {**os.environ, 'STYLEGAN_CACHE_DIR': str(folder), 'http_proxy': 'http://127.0.0.1:9'}
+    result = subprocess.run(command(data, folder / 'results', '--max_label_size=full',
+                                    '--metrics=swd16k,fid10k'),
+                            capture_output=True, text=True, timeout=DEADLINE_SECONDS, env=offline)
     assert result.returncode == 0, result.stderr
     return data, folder / 'results' / '00000-sgan-spots-cond-1gpu', result.stdout
 
@@ -66,6 +68,17 @@ def test_a_run_leaves_what_people_script_against(whole_run):
     log = (run_dir / 'log.txt').read_text()
     assert 'tick 1     kimg 0.1      lod 1.00  minibatch 8    time ' in log
     assert 'Compiling the 16x16 training step' in log and 'tick 12 ' in printed
+
+
+def test_metrics_are_measured_and_a_failing_one_is_logged(whole_run):
+    _, run_dir, printed = whole_run
+    lines = [json.loads(line) for line in
+             (run_dir / 'metric-swd16k.jsonl').read_text().splitlines()]
+    assert [line['kimg'] for line in lines] == [0.064, 0.384, 0.768]
+    assert all(line['swd16k'] > 0 and line['network'].startswith('network-snapshot-')
+               for line in lines)
+    assert 'Metric fid10k failed: ' in printed  # its feature network is not there
+    assert not (run_dir / 'metric-fid10k.jsonl').exists()
 
 
 def assert_same_run(run_dir, whole):

@@ -243,7 +243,7 @@ class Run:
         if done or tick == 1 or (config.network_snapshot_ticks
                                  and tick % config.network_snapshot_ticks == 0):
             self.measure(self.save_networks(
-                f'network-snapshot-{int(self.kimg):06d}{snapshot.SUFFIX}', sched))
+                f'network-snapshot-{int(self.kimg):06d}{snapshot.SUFFIX}', sched), sched)
         self.state.tick.assign_add(1)
         self.state.tick_start_nimg.assign(self.state.nimg)
         if done or tick % config.checkpoint_ticks == 0:
@@ -251,12 +251,12 @@ class Run:
         self.maintenance = time.time() - start
         self.tick_seconds = 0.0
 
-    def measure(self, network_path):
+    def measure(self, network_path, sched):
         """Every metric of a network snapshot; one that fails is logged and the run goes on."""
         for name, metric in self.metrics.items():
             start = time.time()
             try:
-                values = metric(self.state.Gs)
+                values = metric(self.state.Gs, sched.lod)
             except Exception as error:  # a metric must not end weeks of training
                 self.log.say(f'Metric {name} failed: {error}')
                 continue
@@ -311,7 +311,8 @@ def train(config: RunConfig, run_dir, initial=None, start_kimg=0.0, metrics=None
         run_dir: an existing directory.
         initial: a Snapshot whose weights a new run starts from; None = fresh weights.
         start_kimg: where in the schedule a new run starts.
-        metrics: {name: callable Gs -> {value name: float}}, measured after each network snapshot.
+        metrics: {name: callable (Gs, lod) -> {name of a result: value}}, measured after each
+            network snapshot.
     Raises:
         Interrupted: after SIGINT or SIGTERM, with a checkpoint written.
         ValueError: a loss is not finite, or the data are damaged.
