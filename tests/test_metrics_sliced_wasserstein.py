@@ -82,19 +82,25 @@ def test_each_channel_is_normalised_over_the_whole_set():
     patches.add(images[:20].astype(np.uint8))
     patches.add(images[20:].astype(np.uint8))
     for level in range(2):
-        for channel in range(3):
-            single = np.eye(49 * 3).reshape(49, 3, 49, 3)[:, channel]  # each pixel by itself
-            values = patches.projected(level, single)
-            assert abs(values.mean()) < 1e-5 and abs(values.std() - 1) < 1e-5
+        values = np.concatenate(list(patches.normalised(level))).reshape(-1, 49, 3)
+        np.testing.assert_allclose(values.mean(axis=(0, 1)), 0, atol=1e-4)
+        np.testing.assert_allclose(values.std(axis=(0, 1)), 1, rtol=1e-4)
+        largest = np.linalg.norm(values.reshape(-1, 147), axis=1).max()
+        np.testing.assert_allclose(patches.largest_norm(level), largest, rtol=1e-5)
 
 
-def test_one_dimensional_distance_equals_scipy():
-    random = np.random.RandomState(0)
-    a, b = random.randn(3000).astype('f'), (1.1 * random.randn(2000) + 0.2).astype('f')
-    expected = scipy.stats.wasserstein_distance(a, b)
-    np.testing.assert_allclose(sliced_wasserstein._earth_mover(a, b), expected, rtol=1e-4)
-    assert sliced_wasserstein._earth_mover(a, a) == 0
-    assert sliced_wasserstein._earth_mover(np.zeros(5, 'f'), np.zeros(5, 'f')) == 0
+def test_distances_equal_those_of_sorted_projections(digits, monkeypatch):
+    monkeypatch.setattr(sliced_wasserstein, 'DIRECTIONS', 128)  # for the time that it takes
+    sides = []
+    for side, images in enumerate((digits[:100], digits[100:200])):
+        sides.append(sliced_wasserstein.Patches(100, 16, 1, [0, side]))
+        sides[side].add(images)
+    directions = np.random.default_rng([0, 128]).standard_normal([128, 49], np.float32)
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    a, b = (np.concatenate(list(side.normalised(0))) @ directions.T for side in sides)
+    expected = np.mean([scipy.stats.wasserstein_distance(x, y) for x, y in zip(a.T, b.T)])
+    value = sliced_wasserstein.distance(*sides, seed=0)['mean']
+    np.testing.assert_allclose(value, 1e3 * expected, rtol=1e-4)
 
 
 def test_a_constant_channel_counts_as_no_difference():
