@@ -82,10 +82,18 @@ class GeneratorSource:
             images, w = self._generate(tf.constant(z), labels, noise_seed)
             yield z, w[:, -1].numpy() if self.has_w else None, images
 
+    def _comparable_images(self, w, noise_seed, crop):
+        """Images of w [N, L, dlatent_size] as LPIPS takes them, all with the same noise."""
+        noise = self.Gs.synthesis.noise_maps(1, self.level, True, noise_seed)
+        images = self.Gs.synthesis.at_level(w, self.level, self.alpha, noise)
+        images = upscale2d(images, 2 ** self.level)
+        images = crop_to_face(images) if crop else images
+        return features.shrunk(features.rgb(images)) * 127.5 + 127.5
+
     def path_distances(self, count, distance, space, whole_path, crop):
         """Yields [N]: distances of images EPSILON apart in latent space, `count` in all.
 
-        Both images of a pair, and all pairs of a batch, have the same noise and label.
+        Both images of a pair have one label, and all images of a batch the same noise.
 
         Args:
             distance: (images [N, H, W, 3], others), [0, 255], at most 256 pixels -> [N].
@@ -109,12 +117,7 @@ class GeneratorSource:
                 start, end = (self.Gs.mapping(z, labels) for z in tf.unstack(latents))
                 t = t[:, tf.newaxis]
                 ends = [lerp(start, end, t), lerp(start, end, t + EPSILON)]
-            noise = self.Gs.synthesis.noise_maps(1, self.level, True, noise_seed)
-            images = self.Gs.synthesis.at_level(tf.concat(ends, axis=0), self.level, self.alpha,
-                                                noise)
-            images = upscale2d(images, 2 ** self.level)
-            images = crop_to_face(images) if crop else images
-            images = features.shrunk(features.rgb(images)) * 127.5 + 127.5
+            images = self._comparable_images(tf.concat(ends, axis=0), noise_seed, crop)
             return distance(*tf.split(images, 2))
 
         for batch, random, noise_seed in self._batches(count, PATHS):
