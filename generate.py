@@ -39,6 +39,8 @@ flags.DEFINE_integer('steps', 9, 'Images in each strip.', lower_bound=2)
 flags.DEFINE_boolean('save_w', False, 'Also write the w of the images to OUTDIR/w.npz.')
 flags.DEFINE_string('crop', 'full', "What is shown of each image: full, 512x384 = the middle rows, "
                     'or auto = without black bars, if the network makes such.')
+flags.DEFINE_string('cache_dir', None, 'Where downloads are kept; default: $STYLEGAN_CACHE_DIR or '
+                    '~/.cache/stylegan-tf2.')
 flags.DEFINE_string('outdir', 'out/pictures', 'Where the pictures are written.')
 flags.mark_flag_as_required('network')
 
@@ -56,6 +58,8 @@ def chosen_mode():
         raise ValueError('style mixing needs both --row_seeds and --col_seeds; give the other too.')
     if FLAGS.w and (mode == 'mixing' or FLAGS.strip == 'z'):
         raise ValueError('--w holds no seeds; leave it out for style mixing and --strip=z.')
+    if FLAGS.save_w and mode == 'mixing':
+        raise ValueError('--save_w is not for style mixing, whose images are of two; leave it out.')
     if FLAGS.styles and mode != 'mixing':
         raise ValueError('--styles is for style mixing; give --row_seeds and --col_seeds with it.')
     if FLAGS.sweep and FLAGS.trunc is not None:
@@ -107,7 +111,7 @@ def save_images(painter, w, names):
 def opened(mode):
     """The Painter, checked against the flags."""
     from pictures.painter import open_painter
-    painter = open_painter(FLAGS.network, FLAGS.crop)
+    painter = open_painter(FLAGS.network, FLAGS.crop, FLAGS.cache_dir)
     painter.noise = FLAGS.noise
     painter.check_psi(FLAGS.trunc)
     if not painter.is_stylegan and (mode == 'sweep' or FLAGS.save_w or FLAGS.strip == 'w'):
@@ -138,7 +142,7 @@ def main(args):
     else:
         save_images(painter, w, [f'w{i:04d}' for i in range(len(w))] if FLAGS.w else
                     [f'seed{seed:04d}' for seed in seeds])
-    if FLAGS.save_w and mode != 'mixing':
+    if FLAGS.save_w:
         path = os.path.join(FLAGS.outdir, 'w.npz')
         w_files.save_w(path, w)
         print(f'Wrote {path}')

@@ -32,6 +32,8 @@ flags.DEFINE_integer('class_idx', None, 'Class of all images, for a conditional 
                      'each class in turn.')
 flags.DEFINE_string('crop', 'auto', "What is shown of each image: 512x384 = the middle rows, full, "
                     'or auto = without black bars, if the network makes such.')
+flags.DEFINE_string('cache_dir', None, 'Where downloads are kept; default: $STYLEGAN_CACHE_DIR or '
+                    '~/.cache/stylegan-tf2.')
 flags.DEFINE_string('outdir', 'out/figures', 'Where the figures are written.')
 
 
@@ -76,7 +78,7 @@ def main(args):
     for number in wanted_figures(list(figures.FIGURES)):
         by_network.setdefault(FLAGS.network or figures.FIGURES[number].network, []).append(number)
     for network, numbers in by_network.items():
-        painter = open_painter(network, FLAGS.crop)
+        painter = open_painter(network, FLAGS.crop, FLAGS.cache_dir)
         figures.check(painter, options)
         numbers = drawable(painter, numbers)
         os.makedirs(FLAGS.outdir, exist_ok=True)

@@ -25,6 +25,8 @@ FLAGS = flags.FLAGS
 KINDS = ['walk', 'coarse', 'fine', 'noise', 'truncation', 'keys']
 
 flags.DEFINE_string('network', None, 'Network: a path, a URL or a short name (ffhq, ...).')
+flags.DEFINE_string('cache_dir', None, 'Where downloads are kept; default: $STYLEGAN_CACHE_DIR or '
+                    '~/.cache/stylegan-tf2.')
 flags.DEFINE_string('run', None, 'Instead of a network: a run directory, or the number of a run in '
                     'results/, whose fakes*.png become the film.')
 flags.DEFINE_enum('kind', 'walk', KINDS, 'What the film shows.')
@@ -36,8 +38,8 @@ flags.DEFINE_float('pace', 2, 'Random walks: seconds within which an image becom
                    lower_bound=0.01)
 flags.DEFINE_integer('seed', 0, 'Of random walks and of the noise.', lower_bound=0,
                      upper_bound=2 ** 31 - 1)
-flags.DEFINE_string('grid', None, 'Columns and rows of images, such as 3x2. Default: 3x2 for walks, '
-                    'else as many as there are seeds.')
+flags.DEFINE_string('grid', None, 'Columns and rows of images, such as 3x2. Default: 3x2 for '
+                    'walks, else as many as there are seeds.')
 flags.DEFINE_string('seeds', None, 'The fixed images, or the key frames: such as 0-5,99.')
 flags.DEFINE_string('w', None, 'Instead of seeds: .npz file that generate.py --save_w wrote.')
 flags.DEFINE_float('trunc', None, 'Truncation psi: 1 = none, 0 = the average image. Default: the '
@@ -119,7 +121,7 @@ def main(args):
         frames = training_film.frames(paths, training_film.frame_size(paths), timing.num_frames)
     else:
         from pictures.painter import open_painter
-        painter = open_painter(FLAGS.network, FLAGS.crop, compiled=True)
+        painter = open_painter(FLAGS.network, FLAGS.crop, FLAGS.cache_dir, compiled=True)
         painter.check_psi(FLAGS.trunc)
         film, columns = film_of(painter, timing)
         frames = films.frames(painter, film, timing, columns)

@@ -18,8 +18,8 @@ from absl import flags
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string('network', None, 'Network with its discriminator: a path, a URL or a short name '
-                    '(ffhq, ...).')
+flags.DEFINE_string('network', None, 'Network with its discriminator: a path, a URL or a short '
+                    'name (ffhq, ...).')
 flags.DEFINE_string('data', None, 'Images: a dataset, a folder (with sub-folders) or a zip file. '
                     'Their middle squares are scaled to the size of the network.')
 flags.DEFINE_string('drop_worst', None, 'Also list the worst images in worst.txt: a share, 5%, or '
@@ -30,6 +30,8 @@ flags.DEFINE_string('labels', None, 'Classes of the images, for a conditional ne
                     'each sub-folder is one, or a JSON or CSV file. Default: dataset.json, or '
                     'those of the dataset.')
 flags.DEFINE_integer('class_idx', None, 'Class of all images, for a conditional network.')
+flags.DEFINE_string('cache_dir', None, 'Where downloads are kept; default: $STYLEGAN_CACHE_DIR or '
+                    '~/.cache/stylegan-tf2.')
 flags.DEFINE_string('outdir', 'out/ranking', 'Where the files are written.')
 flags.mark_flags_as_required(['network', 'data'])
 
@@ -41,15 +43,15 @@ def progress(pools):
 def main(args):
     if len(args) > 1:
         raise ValueError(f'{args[1]!r} is not a flag; write --flag=value.')
-    from pictures import ranking
+    from pictures import image_sources, ranking
     from training import download, snapshot
     from training.images import save_png
-    network = snapshot.load(download.local_path(FLAGS.network))
+    network = snapshot.load(download.local_path(FLAGS.network, FLAGS.cache_dir))
     if network.D is None:
         raise ValueError(f'--network={FLAGS.network}: holds no discriminator, it was made for '
                          'generating only; take a whole network file.')
-    source = ranking.open_source(FLAGS.data, network.D.config, network.lod, FLAGS.class_idx,
-                                 FLAGS.labels)
+    source = image_sources.open_source(FLAGS.data, network.D.config, network.lod,
+                                       FLAGS.class_idx, FLAGS.labels)
     if FLAGS.drop_worst:
         ranking.number_to_drop(FLAGS.drop_worst, len(source.names))
     scores = ranking.rank(network.D, network.lod, source, FLAGS.groups, progress)

@@ -1,4 +1,4 @@
-"""Which latents a picture is of: numbers on the command line -> z, labels, and ways between them."""
+"""Which latents a picture is of: numbers on the command line -> z, labels, ways between them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def lerp(a, b, t):
 
 
 def slerp(a, b, t):
-    """From a (t = 0) to b (t = 1) along the great circle; the length goes evenly from one to the other.
+    """From a (t = 0) to b (t = 1) along the great circle; its length changes evenly.
 
     Random latents lie near a sphere: a straight line would leave it (White 2016).
 

@@ -15,6 +15,12 @@ MINIBATCH_FLOATS = 2 ** 26  # of the largest layer: 4 images of 1024x1024, which
 MAX_MINIBATCH = 64
 
 
+def largest_minibatch(config, level):
+    """Images at `level` that a generator or a discriminator can work on at once."""
+    largest = max(4 ** r * config.nf(r - 1) for r in range(2, config.resolution_log2 - level + 1))
+    return min(max(1, MINIBATCH_FLOATS // largest), MAX_MINIBATCH)
+
+
 class Painter:
     """Gs at the level of detail that it was trained to.
 
@@ -42,9 +48,7 @@ class Painter:
         has_styles = self.is_stylegan and self.config.use_styles
         self.num_layers = self.config.num_layers - 2 * self.level if has_styles else 0
         self.rows, self.noise, self._minibatches = (0, self.resolution), 'stored', 0
-        sizes = range(2, self.resolution.bit_length())
-        largest = max(4 ** r * self.config.nf(r - 1) for r in sizes)
-        self.minibatch = int(np.clip(MINIBATCH_FLOATS // largest, 1, MAX_MINIBATCH))
+        self.minibatch = largest_minibatch(self.config, self.level)
         self._images = tf.function(self._paint, reduce_retracing=True) if compiled else self._paint
 
     @property
@@ -153,12 +157,12 @@ def cropped_rows(painter, crop):
     return top, top + int(match[2])
 
 
-def open_painter(network, crop, compiled=False):
+def open_painter(network, crop, cache_dir=None, compiled=False):
     """The Painter of `--network`, a path, a URL or a short name, and of `--crop`."""
-    file = snapshot.load(download.local_path(network))
+    file = snapshot.load(download.local_path(network, cache_dir))
     painter = Painter(file.Gs, file.lod, compiled)
     painter.rows = cropped_rows(Painter(file.Gs, file.lod), crop)  # a few images: not worth a graph
     if painter.rows != (0, painter.resolution):
-        print('Showing rows {}..{} of {} (--crop=full for all).'.format(
-            painter.rows[0], painter.rows[1] - 1, painter.resolution))
+        top, bottom = painter.rows
+        print(f'Showing rows {top}..{bottom - 1} of {painter.resolution} (--crop=full for all).')
     return painter

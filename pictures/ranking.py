@@ -5,35 +5,24 @@ from __future__ import annotations
 import concurrent.futures
 import csv
 import io
-import os
 import re
-from typing import Callable, NamedTuple, Optional, Tuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from conversion import decode, files, labels as image_labels
+from conversion import decode
 from pictures import sheets
-from training.config import DiscriminatorConfig
-from training.dataset import TFRecordDataset, process_reals
+from pictures.painter import largest_minibatch
+from training.dataset import process_reals
 from training.networks import split_lod
-from training.records import pyramid
 from training.snapshot import write_atomically
 
-MINIBATCH_FLOATS = 2 ** 26  # of the largest layer: 4 images of 1024x1024, which fit into 8 GB
-MAX_MINIBATCH = 64
 POOL_BYTES = 2 ** 28        # images kept in memory, among which groups are formed
 SHOWN, COLUMNS = 24, 8      # images on the contact sheet, the best and as many of the worst
 CELL, WORDS = 128, 20       # pixels: images on the sheet, and the lines below them
-ADVICE = ('Advice only: a discriminator likes what its generator cannot do yet, and has a taste for '
-          'the usual. Look at the images before you leave any out.')
-
-
-class Source(NamedTuple):
-    """A collection of images, as the discriminator is to see them."""
-    names: Tuple[str, ...]
-    labels: Optional[np.ndarray]  # float32 [N, label_size]; None = not needed
-    read: Callable                # index -> uint8 [r, r, C]; decode.Unusable where it cannot be
+ADVICE = ('Advice only: a discriminator likes what its generator cannot do yet, and has a taste '
+          'for the usual. Look at the images before you leave any out.')
 
 
 class Scores(NamedTuple):
@@ -44,66 +33,10 @@ class Scores(NamedTuple):
     unusable: dict        # {name: reason}
 
 
-def open_source(path, config, lod, class_idx=None, labels=None):
-    """The Source at `path`: a dataset's directory, a folder or a zip file of images.
-
-    Args:
-        config: of the discriminator.
-        lod: of the network file.
-        class_idx: class of all images, where they have no labels.
-        labels: of images, as dataset_tool.py has it: 'folders' or a file; None = dataset.json.
-    """
-    needs_labels = config.label_size and isinstance(config, DiscriminatorConfig)
-    level, _ = split_lod(lod, config.resolution_log2)
-    if os.path.isdir(path) and any(name.endswith('.tfrecords') for name in os.listdir(path)):
-        names, found, read = _dataset(path, config, level)
-    else:
-        names, found, read = _folder(path, config, level, labels)
-    if not needs_labels:
-        found = None
-    elif class_idx is not None or found is None:
-        if class_idx is None or not 0 <= class_idx < config.label_size:
-            raise ValueError(f'{path}: the network knows {config.label_size} classes and must be '
-                             'told which one an image is of; give --labels, or --class_idx within '
-                             f'0..{config.label_size - 1} for all.')
-        found = np.tile(np.eye(config.label_size, dtype=np.float32)[class_idx], [len(names), 1])
-    elif found.shape[1] != config.label_size:
-        raise ValueError(f'{path}: has {found.shape[1]} classes, the network {config.label_size}; '
-                         'take the network that was trained on these images, or --class_idx.')
-    return Source(names, found, read)
-
-
-def _dataset(path, config, level):
-    data = TFRecordDataset(path, config.resolution, config.label_size)
-    if data.num_channels != config.num_channels:
-        raise ValueError(f'{path}: its images have {data.num_channels} channels, those of the '
-                         f'network {config.num_channels}; convert them again with --channels='
-                         f'{config.num_channels}.')
-    names = tuple(f'img{index:08d}.png' for index in range(data.num_images))
-    labels = data.labels if data.label_size else None
-    return names, labels, lambda index: data.read(config.resolution >> level, [index])[0]
-
-
-def _folder(path, config, level, choice):
-    collection = files.find(path)
-    rules = decode.Rules(config.resolution, config.num_channels, crop='center')
-    found = image_labels.find(collection, choice)
-    names = collection.names if found is None else tuple(
-        name for name in collection.names if name in found.of)
-
-    def read(index):
-        image = decode.decode(files.read(path, names[index]), rules)
-        return pyramid(image)[level].transpose(1, 2, 0)
-
-    return names, None if found is None else found.array(names), read
-
-
 def _minibatch(config, level, count):
     """Images at a time: whole groups of minibatch stddev, as many as fit, at most `count`."""
     group = max(1, config.mbstd_group_size)
-    sizes = range(2, config.resolution_log2 - level + 1)
-    fit = MINIBATCH_FLOATS // max(4 ** r * config.nf(r - 1) for r in sizes)
-    return max(1, int(min(fit, MAX_MINIBATCH, count)) // group) * group
+    return max(1, min(largest_minibatch(config, level), count) // group) * group
 
 
 def rank(D, lod, source, groups, progress):
@@ -165,11 +98,12 @@ def _scores_in_groups(score, images, labels, minibatch, groups, random):
     for row in rows:
         places = random.permutation(len(images))
         for i in range(0, len(places), minibatch):
-            # The last minibatch is filled up from the first one: with other images, not with its own.
+            # The last minibatch is filled up from the first one: with images that it lacks.
             chosen = np.take(places, range(i, i + minibatch), mode='wrap')
             row[chosen] = score(images[chosen], None if labels is None else labels[chosen])
     if not np.isfinite(rows).all():
-        raise ValueError('the discriminator gives scores that are not finite; take another network.')
+        raise ValueError('the discriminator gives scores that are not finite; take another '
+                         'network.')
     return rows
 
 
@@ -205,7 +139,8 @@ def contact_sheet(source, scores):
     shown = min(SHOWN, len(scores.indices) // 2)
     total = len(scores.indices)
     parts = []
-    for title, places in (('Best', range(shown)), ('Worst', range(total - 1, total - shown - 1, -1))):
+    for title, places in (('Best', range(shown)),
+                          ('Worst', range(total - 1, total - shown - 1, -1))):
         cells = [sheets.caption(_cell(source.read(scores.indices[i])),
                                 f'{i + 1}: {scores.means[i]:.2f}', WORDS) for i in places]
         cells += [None] * (-len(cells) % COLUMNS)
@@ -218,4 +153,6 @@ def contact_sheet(source, scores):
 def _cell(image):
     """uint8 [r, r, C] enlarged or shrunk to CELL pixels."""
     side = image.shape[0]
-    return sheets.enlarge(image, CELL // side) if side < CELL else sheets.shrink(image, side // CELL)
+    if side < CELL:
+        return sheets.enlarge(image, CELL // side)
+    return sheets.shrink(image, side // CELL)

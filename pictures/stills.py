@@ -1,4 +1,4 @@
-"""Sheets that show how a network's latents and styles act: mixing, truncation, what lies between."""
+"""Sheets that show how latents and styles act: mixing, truncation, what lies between."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COARSE_END, MIDDLE_END = 4, 8  # of 18 layers: 0-3 coarse, 4-7 middle, 8-17 fine
 
 
 def style_ranges(num_layers):
-    """(coarse, middle, fine): ranges of 3 style layers or more, whole resolutions where possible."""
+    """(coarse, middle, fine): ranges of 3 layers or more, whole resolutions where possible."""
     ends = [2 * round(num_layers / 2 * end / PAPER_LAYERS) for end in (COARSE_END, MIDDLE_END)]
     first = min(max(ends[0], 1), num_layers - 2)
     second = min(max(ends[1], first + 1), num_layers - 1)

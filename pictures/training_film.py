@@ -1,4 +1,4 @@
-"""The film of a training: its pictures fakes000000.png, fakes000120.png, ... one after the other."""
+"""The film of a training: its fakes000000.png, fakes000120.png, ... one after the other."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def find_run(run, results):
     runs = run_dirs(results)
     if run.isdigit() and int(run) in runs:
         return runs[int(run)]
-    near = ', '.join(os.path.basename(path) for path in list(runs.values())[-5:]) or 'no runs at all'
+    near = ', '.join(os.path.basename(path) for path in list(runs.values())[-5:])
     raise ValueError(f'--run={run}: neither a directory nor the number of a run in {results}; '
-                     f'there: {near}.')
+                     f'there: {near or "no runs at all"}.')
 
 
 def pictures_of(run_dir):
@@ -74,5 +74,6 @@ def frames(paths, size, num_frames):
                 with PIL.Image.open(path) as picture:
                     shown, frame = path, fitted(picture.convert('RGB'), size)
             except OSError as error:
-                raise ValueError(f'{path}: is not a whole PNG file ({error}); remove it.') from error
+                raise ValueError(f'{path}: is not a whole PNG file ({error}); remove it.'
+                                 ) from error
         yield frame

@@ -17,7 +17,8 @@ DIGITS = f'--network={PARITY}/digits/network-final.pkl'
 @pytest.fixture(scope='module')
 def outcomes(tmp_path_factory):
     folder = tmp_path_factory.mktemp('pictures')
-    cond = f'--network={network_file(folder / "c.safetensors", resolution=16, num_channels=3, label_size=3)}'
+    cond = network_file(folder / 'c.safetensors', resolution=16, num_channels=3, label_size=3)
+    cond = f'--network={cond}'
     progan = str(folder / 'progan.safetensors')
     snapshot.save(progan, None, None, build_network(ProganGeneratorConfig(
         resolution=8, latent_size=4, fmap_base=16, fmap_max=4)))
@@ -38,6 +39,7 @@ def outcomes(tmp_path_factory):
         'progan_trunc': [f'--network={progan}', '--trunc=0.5'],
         'two_modes': [DIGITS, '--sweep=1,0', '--strip=w'],
         'half_mixing': [DIGITS, '--row_seeds=1'],
+        'mixing_w': [DIGITS, '--row_seeds=1', '--col_seeds=2', '--save_w'],
         'layers': [DIGITS, '--row_seeds=1', '--col_seeds=2', '--styles=8'],
         'lonely_styles': [DIGITS, '--styles=1'],
         'sweep_trunc': [DIGITS, '--sweep=1,0', '--trunc=1'],
@@ -106,6 +108,7 @@ def test_progan_networks_have_pictures_too(outcomes):
     ('progan_sweep', 'which a ProGAN network does not have'),
     ('progan_trunc', '--trunc=0.5: this is a ProGAN network'),
     ('two_modes', 'sweep and strip at once'), ('half_mixing', 'both --row_seeds and --col_seeds'),
+    ('mixing_w', '--save_w is not for style mixing'),
     ('layers', '--styles: layer 8 must be within 0..7'), ('lonely_styles', '--styles is for style'),
     ('sweep_trunc', '--trunc is what --sweep changes'), ('psis', '--sweep=1,x: must be numbers'),
     ('one_strip', 'two seeds or more'), ('w_strip_z', '--w holds no seeds'),

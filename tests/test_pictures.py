@@ -200,9 +200,10 @@ def test_w_comes_back_as_it_was_saved(painter, tmp_path):
 
 
 @pytest.mark.parametrize('arrays, rule', [
-    ({'z': np.zeros([1, 8, 7])}, 'array w of numbers'), ({'w': np.zeros([1, 8, 6])}, r'\[N, 8, 7\]'),
-    ({'w': np.zeros([0, 8, 7])}, r'\[N, 8, 7\]'), ({'w': np.full([1, 8, 7], np.nan)}, 'finite'),
-    ({'w': np.array([None])}, 'array w of numbers'), ({'w': np.array(['a'])}, 'array w of numbers')])
+    ({'z': np.zeros([1, 8, 7])}, 'array w of numbers'),
+    ({'w': np.array([None])}, 'array w of numbers'), ({'w': np.array(['a'])}, 'array w of numbers'),
+    ({'w': np.zeros([1, 8, 6])}, r'\[N, 8, 7\]'), ({'w': np.zeros([0, 8, 7])}, r'\[N, 8, 7\]'),
+    ({'w': np.full([1, 8, 7], np.nan)}, 'finite')])
 def test_a_file_that_is_no_w_of_this_network_is_refused(painter, tmp_path, arrays, rule):
     path = str(tmp_path / 'w.npz')
     np.savez(path, **arrays)

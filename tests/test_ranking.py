@@ -10,7 +10,7 @@ import tensorflow as tf
 from commands import results_of
 from conversion import decode
 from parity_data import PARITY
-from pictures import ranking
+from pictures import image_sources, ranking
 from small_data import write_dataset
 from test_train_flags import network_file
 from training.config import DiscriminatorConfig
@@ -34,7 +34,7 @@ def source_of(count, labels=None, unusable=()):
             raise decode.Unusable('is odd')
         return images[index]
 
-    return ranking.Source(tuple(f'{i}.png' for i in range(count)), labels, read), images
+    return image_sources.Source(tuple(f'{i}.png' for i in range(count)), labels, read), images
 
 
 def rank(D, source, groups=3, lod=0.0):
@@ -129,7 +129,8 @@ def outcomes(tmp_path_factory):
         noise = random.randint(0, 256, [48, 40, 3]).astype(np.uint8)
         PIL.Image.fromarray(noise).save(images / 'strange' / f'{i}.png')
     (images / 'strange/torn.png').write_bytes(b'x')
-    cond = f'--network={network_file(folder / "c.safetensors", resolution=16, num_channels=1, label_size=3)}'
+    cond = network_file(folder / 'c.safetensors', resolution=16, num_channels=1, label_size=3)
+    cond = f'--network={cond}'
     dataset = write_dataset(folder / 'spots', label_size=3)
     lines = {
         'photos': [DIGITS, f'--data={images}', '--drop_worst=3', '--groups=3'],
