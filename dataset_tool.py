@@ -94,7 +94,7 @@ def create_from_images(args):
     rules = decode.Rules(args.resolution, args.channels, args.resize, args.crop, args.background)
     images.create(args.dataset_dir, args.image_dir, images.Options(
         rules, args.labels, args.shuffle, args.max_images, args.skip_bad, args.check_only,
-        args.overwrite, args.workers))
+        args.overwrite, args.workers, args.exclude))
 
 
 def create_from_hdf5(args):
@@ -204,6 +204,8 @@ def _add_own_images(commands):
     add('--max_images', type=_count, metavar='N', help='use only so many (default: all)')
     add('--skip_bad', action='store_true',
         help='leave out images that cannot be used (listed in skipped.txt) instead of stopping')
+    add('--exclude', metavar='FILE',
+        help='leave out the images that FILE names, one path a line (worst.txt of rank_images.py)')
     add('--check_only', action='store_true', help='check and report, write nothing')
     _add_workers(add)
     add = _add_command(commands, create_from_hdf5, 'images in an HDF5 file, uint8 [N, C, H, W]',

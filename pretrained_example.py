@@ -35,11 +35,11 @@ flags.DEFINE_string('cache_dir', None, 'Where downloads are kept; default: $STYL
 flags.mark_flag_as_required('network')
 
 
-def generate(Gs, z, labels):
-    """z: [N, latent_size] -> uint8 [N, H, W, C], in batches."""
+def generate(Gs, z, labels, lod):
+    """z: [N, latent_size] -> uint8 [N, H, W, C], in batches; lod: where training had got to."""
     import numpy as np
     from training.images import to_uint8
-    options = {}
+    options = {'lod': lod}
     if hasattr(Gs, 'mapping'):  # ProGAN has neither truncation nor noise
         options['randomize_noise'] = FLAGS.randomize_noise
         if FLAGS.trunc is not None:
@@ -57,10 +57,11 @@ def main(args):
     seeds = parse_numbers(FLAGS.seeds, 'seeds')
     from training import images, snapshot
     from training.summary import layer_table
-    Gs = snapshot.load(download.local_path(FLAGS.network, FLAGS.cache_dir)).Gs
+    networks = snapshot.load(download.local_path(FLAGS.network, FLAGS.cache_dir))
+    Gs = networks.Gs
     print(layer_table(Gs, 'Gs'))
     labels = class_labels(Gs.config, FLAGS.class_idx, len(seeds))
-    pictures = generate(Gs, latents_of(seeds, Gs.config.latent_size), labels)
+    pictures = generate(Gs, latents_of(seeds, Gs.config.latent_size), labels, networks.lod)
     os.makedirs(FLAGS.outdir, exist_ok=True)
     for seed, picture in zip(seeds, pictures):
         images.save_png(os.path.join(FLAGS.outdir, f'seed{seed:04d}.png'), picture)

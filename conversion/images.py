@@ -24,6 +24,7 @@ class Options:
     check_only: bool = False        # report, write nothing
     overwrite: bool = False         # replace a dataset that is there
     workers: Optional[int] = None   # processes; None = one a core, if there is enough to do
+    exclude: Optional[str] = None   # file with the names of images to leave out, one a line
 
 
 def create(directory, source, options=Options()):
@@ -38,7 +39,7 @@ def create(directory, source, options=Options()):
     if not options.check_only:
         target.check(directory, options.overwrite)
     _check_options(options)
-    collection = files.find(source)
+    collection = _without_excluded(files.find(source), options.exclude)
     found_labels = labels.find(collection, options.labels)
     collection = _limited(collection, options)
     total = len(collection.names)
@@ -101,6 +102,24 @@ def _check_options(options):
 
 def _in_order(names, shuffle):
     return [names[index] for index in convert.shuffled(len(names), shuffle)]
+
+
+def _without_excluded(collection, path):
+    """The collection without the images named in the file `path`, such as rank_images.py writes."""
+    if path is None:
+        return collection
+    with open(path, encoding='utf-8', errors='surrogateescape') as file:
+        excluded = {line for line in file.read().split('\n') if line}
+    strangers = sorted(excluded - set(collection.names))
+    if strangers:
+        raise ValueError(f'{files.printable(path)}: names images that are not in '
+                         f'{files.printable(collection.path)}, {files.printable(strangers[0])} for '
+                         'one; each line must be a path below it')
+    names = tuple(name for name in collection.names if name not in excluded)
+    if not names:
+        raise ValueError(f'{files.printable(path)}: leaves out all {len(excluded)} images')
+    others = {**collection.others, 'images left out by --exclude': len(excluded)}
+    return dataclasses.replace(collection, names=names, others=others)
 
 
 def _limited(collection, options):

@@ -401,3 +401,20 @@ def test_csv_written_by_spreadsheets_is_read(tmp_path):
         csv.writer(file).writerows([['filename', 'label'], ['a,b.png', 'cat']])
     create(tmp_path / 'in', tmp_path / 'out', labels=str(tmp_path / 'labels.csv'))
     assert json.loads((tmp_path / 'out/out-rxx.classes.json').read_text()) == ['cat']
+
+
+def test_excluded_images_are_left_out_and_counted(tmp_path, capsys):
+    for number in range(3):
+        save(tmp_path / f'in/{number % 2}/{number}.png', color=(number, 0, 0))
+    (tmp_path / 'worst.txt').write_text('1/1.png\n')
+    pixels = create(tmp_path / 'in', tmp_path / 'out', shuffle=False,
+                    exclude=str(tmp_path / 'worst.txt'))
+    assert pixels[:, 0, 0, 0].tolist() == [0, 2]
+    assert '1 images left out by --exclude' in capsys.readouterr().out
+
+
+def test_an_excluded_name_that_is_not_there_is_an_error(tmp_path):
+    save(tmp_path / 'in/a.png')
+    (tmp_path / 'worst.txt').write_text('a.png\nb.png\n')
+    message = refused(tmp_path / 'in', tmp_path / 'out', exclude=str(tmp_path / 'worst.txt'))
+    assert 'worst.txt' in message and 'b.png' in message

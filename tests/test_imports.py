@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-ROOMS = ('training', 'conversion', 'metrics', 'benchmarks', 'tests')
+ROOMS = ('training', 'conversion', 'metrics', 'pictures', 'benchmarks', 'tests')
 SCRIPTS = {path.stem for path in ROOT.glob('*.py')}
 FILES = sorted(path.relative_to(ROOT)
                for pattern in ['*.py', *(f'{room}/**/*.py' for room in ROOMS)]

@@ -38,6 +38,16 @@ def test_mapping(case):
     assert_close(G.mapping(data['z'], data['labels']), data['w'])
 
 
+def test_numpys_own_float64_is_taken():
+    G, D = recorded_networks('gray64cond')
+    data = {name: np.asarray(arrays('gray64cond/data.npz')[name], np.float64)
+            for name in ('z', 'labels', 'w', 'images')}
+    assert_close(G.mapping(data['z'], data['labels']), data['w'])
+    assert G.synthesis(data['w'], lod=4).shape == (8, 4, 4, 1)
+    assert G(data['z'], data['labels'], lod=4).shape == (8, 4, 4, 1)
+    assert D(at_level(data['images'], 4).astype(np.float64), data['labels'], lod=4).shape == (8, 1)
+
+
 @pytest.mark.parametrize('case, lod', LODS)
 def test_synthesis_at_each_lod(case, lod):
     G, _ = recorded_networks(case)

@@ -51,7 +51,7 @@ class Mapping(NamedLayer):
 
     def call(self, z, labels=None):
         """z: [N, latent_size] ~ N(0, 1); labels: [N, label_size] -> w: [N, L, dlatent_size]."""
-        x = tf.convert_to_tensor(z, tf.float32)
+        x = tf.cast(z, tf.float32)
         if self.config.label_size:
             labels = checked_labels(labels, self.config.label_size)
             x = tf.concat([x, tf.matmul(labels, self.LabelConcat_weight)], axis=1)
@@ -68,7 +68,7 @@ def checked_labels(labels, label_size):
     if labels is None:
         raise ValueError(f'labels must be given for a conditional network; received None, '
                          f'expected [N, {label_size}] (one-hot rows, say).')
-    labels = tf.convert_to_tensor(labels, tf.float32)
+    labels = tf.cast(labels, tf.float32)
     if labels.shape[-1] != label_size:
         raise ValueError(f'labels must have {label_size} components; received the shape '
                          f'{tuple(labels.shape)}.')
@@ -201,7 +201,7 @@ class Synthesis(NamedLayer):
         seed: a stateless pair for the noise; None = the global generator.
         """
         level, alpha = split_lod(lod, self.config.resolution_log2)
-        w = tf.convert_to_tensor(w, tf.float32)
+        w = tf.cast(w, tf.float32)
         return self.at_level(w, level, alpha, self.noise_maps(tf.shape(w)[0], level,
                                                               randomize_noise, seed))
 
@@ -421,7 +421,7 @@ class GrowingDiscriminator(tf.keras.Model):
         lod: a Python number. ValueError where the images' size is not the one that lod names.
         """
         level, alpha = split_lod(lod, self.config.resolution_log2)
-        images = tf.convert_to_tensor(images, tf.float32)
+        images = tf.cast(images, tf.float32)
         size = self.config.resolution >> level
         if tuple(images.shape[1:]) != (size, size, self.config.num_channels):
             raise ValueError(f'images must be [N, {size}, {size}, {self.config.num_channels}] at '

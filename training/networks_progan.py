@@ -75,7 +75,7 @@ class Generator(tf.keras.Model):
 
     def at_level(self, z, labels, level, alpha):
         """The same with `level` (int) and `alpha` (number or tensor) apart."""
-        x = tf.convert_to_tensor(z, tf.float32)
+        x = tf.cast(z, tf.float32)
         if self.config.label_size:
             x = tf.concat([x, checked_labels(labels, self.config.label_size)], axis=1)
         return self.synthesis.at_level(x, level, alpha)
