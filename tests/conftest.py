@@ -1,9 +1,14 @@
 """Sets the environment of all tests, before any of them imports TensorFlow."""
 
 import os
+import signal
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 # Recorded numbers are float32; on a GPU the libraries would otherwise round to TF32.
 os.environ.setdefault('NVIDIA_TF32_OVERRIDE', '0')
 # Some tests start scripts, which have to share the GPU with the process that runs the tests.
 os.environ.setdefault('TF_FORCE_GPU_ALLOW_GROWTH', 'true')
+
+# A shell's background jobs are deaf to Ctrl-C, and so would be the scripts that tests interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
