@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import re
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -48,6 +49,12 @@ CLASSIFIER_FILES = tuple(name for name in SOURCES if name.startswith('celebahq-c
 FILES = {  # {feature network: keys of SOURCES that it is made of}
     'inception': ('inception',), 'vgg16': ('vgg16',), 'lpips': ('vgg16', 'lpips'),
     'classifiers': CLASSIFIER_FILES}
+
+RESIZES = {  # how each one's images come to its size
+    'inception': 'bilinear to 299, corners at corners, as TensorFlow 1 did it',
+    'vgg16': 'bilinear to 224, corners at corners, as TensorFlow 1 did it',
+    'lpips': f'box to {MAX_RESOLUTION} where larger',
+    'classifiers': f'box to {MAX_RESOLUTION} where larger'}
 
 
 def rgb(images):
@@ -118,6 +125,7 @@ class FeatureNetworks:
             raise ValueError(f'feature networks must be among {", ".join(FILES)}; received '
                              f'{sorted(unknown)[0]!r}.')
         self._cache_dir = cache_dir
+        self._hashes = {}  # {network: sha256}
 
     def _target(self, key):
         """Where the file of SOURCES[key] is, or would be after its download."""
@@ -128,8 +136,10 @@ class FeatureNetworks:
 
     def missing(self, network):
         """Files [(path, URL)] that the feature network is made of and that are not there yet."""
-        return [(self._target(key), SOURCES[key].url) for key in FILES[network]
-                if key not in self._given and not os.path.exists(self._target(key))]
+        targets = [(self._given.get(key, self._target(key)), SOURCES[key].url)
+                   for key in FILES[network]]
+        return [(path, url) for path, url in targets
+                if not os.path.exists(path) and not re.match('https?://', path)]
 
     def path(self, key):
         """A local file for a key of SOURCES, downloaded if need be."""
@@ -143,6 +153,19 @@ class FeatureNetworks:
                                  'others.')
             download.fetch(SOURCES[key].url, target)
         return target
+
+    def fetch(self, network):
+        """Sees to it that all files of the feature network are there."""
+        for key in FILES[network]:
+            self.path(key)
+
+    def sha256(self, network):
+        """Of the feature network's file; where it is made of several, of their sha256s."""
+        if network not in self._hashes:
+            hashes = [file_sha256(self.path(key)) for key in FILES[network]]
+            self._hashes[network] = hashes[0] if len(hashes) == 1 else hashlib.sha256(
+                ''.join(hashes).encode()).hexdigest()
+        return self._hashes[network]
 
     @functools.cached_property
     def _inception(self):

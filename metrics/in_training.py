@@ -4,27 +4,12 @@ from __future__ import annotations
 
 import functools
 
-import numpy as np
-
 from metrics.features import FeatureNetworks
+from metrics.real_statistics import CachedStatistics
 from metrics.registry import METRICS, Task, evaluate
-from metrics.sources import GeneratorSource
+from metrics.sources import DatasetSource, GeneratorSource
 
 MINIBATCH = 32  # images at once
-
-
-def reals_of(dataset, count, mirror, seed):
-    """Yields `count` images of a data set in its order, uint8 [N, R, R, C].
-
-    mirror: flip each with probability 1/2, as training did.
-    """
-    random = np.random.default_rng(seed)
-    for start in range(0, count, MINIBATCH):
-        images = dataset.read(dataset.resolution, np.arange(start, min(start + MINIBATCH, count)))
-        if mirror:
-            flipped = random.random(len(images)) < 0.5
-            images[flipped] = images[flipped, :, ::-1]
-        yield images
 
 
 def loop_metrics(names, dataset, mirror, seed):
@@ -43,11 +28,13 @@ def loop_metrics(names, dataset, mirror, seed):
         raise ValueError(f'--metrics={unknown[0]}: there is no such metric. '
                          f'Known: {", ".join(METRICS)}.')
     networks = FeatureNetworks()
+    reals = DatasetSource(dataset, MINIBATCH, mirror, seed)
+    statistics = CachedStatistics(dataset, mirror, seed, networks)
 
     def measure(name, Gs, lod):
         source = GeneratorSource(Gs, MINIBATCH, seed, dataset.labels, lod)
         return evaluate(name, Task(
-            fakes=source.images, reals=lambda count: reals_of(dataset, count, mirror, seed),
-            num_reals=dataset.num_images, networks=networks, seed=seed, source=source))
+            fakes=source.images, reals=reals.images, num_reals=dataset.num_images,
+            networks=networks, seed=seed, source=source, real_statistics=statistics))
 
     return {name: functools.partial(measure, name) for name in names}

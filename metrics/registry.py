@@ -24,6 +24,7 @@ from metrics.perceptual_path_length import EPSILON, path_length
 from training.images import to_uint8
 
 INCEPTION_FEATURES = 2048
+IMAGES, STATISTICS = 'images', 'statistics'  # what metrics need of the reals
 
 
 def _no_progress(part, done, total):
@@ -34,12 +35,16 @@ def _no_progress(part, done, total):
 class Task:
     """What a metric measures, and with what."""
     fakes: Callable[[int], Any]             # count -> batches [N, H, W, C], float32 or uint8
-    reals: Callable[[int], Any]             # the same of the reals, uint8, at most `num_reals`
+    reals: Optional[Callable[[int], Any]]   # the same of the reals, uint8, at most `num_reals`
     num_reals: int
     networks: FeatureNetworks
     seed: int = 0
     source: Optional[Any] = None            # sources.GeneratorSource, for measures of latent space
     progress: Callable[[str, int, int], None] = _no_progress  # (part, images done, images in all)
+    num_fakes: Optional[int] = None         # None = as many as are asked for
+    # (count, function that computes the reals' Inception mean and covariance) -> these two;
+    # None = computed each time.
+    real_statistics: Optional[Callable] = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,13 @@ class Metric:
     compute: Callable[[Task], Dict[str, float]]  # -> {name of a result: value}
     networks: Tuple[str, ...] = ()               # feature networks, as FeatureNetworks names them
     needs_generator: bool = False                # not only its images
+    reals: Optional[str] = None                  # what it needs of them: IMAGES, or STATISTICS
+                                                 # where mean and covariance will do
+
+    @property
+    def count(self):
+        """Images at most, pairs of images for path lengths."""
+        return self.compute.keywords['count']
 
 
 def _counted(task, part, batches, count):
@@ -59,6 +71,11 @@ def _counted(task, part, batches, count):
         task.progress(part, done, count)
 
 
+def _available(task, count):
+    """`count`, or as many fakes as there are."""
+    return count if task.num_fakes is None else min(count, task.num_fakes)
+
+
 def _reals(task, count):
     """Batches of at most `count` reals, uint8."""
     count = min(count, task.num_reals)
@@ -67,6 +84,7 @@ def _reals(task, count):
 
 def _fakes(task, count):
     """Batches of `count` fakes, uint8 [N, H, W, C]."""
+    count = _available(task, count)
     for batch in _counted(task, 'fakes', task.fakes(count), count):
         yield batch if batch.dtype == np.uint8 else to_uint8(batch)
 
@@ -80,9 +98,14 @@ def moments(task, images):
 
 
 def _fid(task, count, name):
-    sides = [moments(task, images) for images in (_reals(task, count), _fakes(task, count))]
-    return {name: frechet_distance(*(part for side in sides
-                                     for part in (side.mean, side.covariance)))}
+    def of_reals():
+        reals = moments(task, _reals(task, count))
+        return reals.mean, reals.covariance
+
+    real_statistics = (task.real_statistics(min(count, task.num_reals), of_reals)
+                       if task.real_statistics else of_reals())
+    fakes = moments(task, _fakes(task, count))
+    return {name: frechet_distance(*real_statistics, fakes.mean, fakes.covariance)}
 
 
 def _kid(task, count, name):
@@ -134,7 +157,7 @@ def _linear_separability(task, count):
 
 
 def _swd(task, count, name):
-    count, patches = min(count, task.num_reals), []
+    count, patches = min(_available(task, count), task.num_reals), []
     for side, images in enumerate((_reals(task, count), _fakes(task, count))):
         first = next(images)
         patches.append(sliced_wasserstein.Patches(count, first.shape[1], first.shape[3],
@@ -173,13 +196,14 @@ def _path_length_metrics():
 
 
 METRICS = {
-    'swd16k': Metric(partial(_swd, count=16_384, name='swd16k')),
-    'msssim10k': Metric(partial(_ms_ssim, count=10_000, name='msssim10k')),
-    'fid50k': Metric(partial(_fid, count=50_000, name='fid50k'), ('inception',)),
-    'fid10k': Metric(partial(_fid, count=10_000, name='fid10k'), ('inception',)),
-    'kid50k': Metric(partial(_kid, count=50_000, name='kid50k'), ('inception',)),
+    'swd16k': Metric(partial(_swd, count=16_384, name='swd16k'), reals=IMAGES),
+    'msssim10k': Metric(partial(_ms_ssim, count=10_000, name='msssim10k'), reals=IMAGES),
+    'fid50k': Metric(partial(_fid, count=50_000, name='fid50k'), ('inception',), reals=STATISTICS),
+    'fid10k': Metric(partial(_fid, count=10_000, name='fid10k'), ('inception',), reals=STATISTICS),
+    'kid50k': Metric(partial(_kid, count=50_000, name='kid50k'), ('inception',), reals=IMAGES),
     'is50k': Metric(partial(_inception_score, count=50_000, name='is50k'), ('inception',)),
-    'pr50k3': Metric(partial(_precision_recall, count=50_000, name='pr50k3'), ('vgg16',)),
+    'pr50k3': Metric(partial(_precision_recall, count=50_000, name='pr50k3'), ('vgg16',),
+                     reals=IMAGES),
     **_path_length_metrics(),
     'ls': Metric(partial(_linear_separability, count=200_000), ('classifiers',),
                  needs_generator=True),
@@ -197,6 +221,18 @@ def _no_tf32():
         tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
+def check_request(name, has_generator, has_reals, has_statistics):
+    """ValueError where METRICS has no `name`, or where it needs something that is not there."""
+    if name not in METRICS:
+        raise ValueError(f'metrics must be among {", ".join(METRICS)}; received {name!r:.60}.')
+    metric = METRICS[name]
+    if metric.needs_generator and not has_generator:
+        raise ValueError(f'{name} measures latent space and needs a generator; received images '
+                         'only.')
+    if metric.reals and not (has_reals or metric.reals == STATISTICS and has_statistics):
+        raise ValueError(f'{name} compares with real images; received none: name the data set.')
+
+
 def evaluate(name, task):
     """{name of a result: value} of METRICS[name].
 
@@ -204,10 +240,9 @@ def evaluate(name, task):
         ValueError: a name that is none, or something that the metric needs and `task` lacks.
         OSError: a feature network that is not there and can't be downloaded.
     """
-    if name not in METRICS:
-        raise ValueError(f'metrics must be among {", ".join(METRICS)}; received {name!r:.60}.')
-    if METRICS[name].needs_generator and task.source is None:
-        raise ValueError(f'{name} measures latent space and needs a generator; received images '
-                         'only.')
+    check_request(name, task.source is not None, task.reals is not None,
+                  task.real_statistics is not None)
+    for network in METRICS[name].networks:
+        task.networks.fetch(network)  # first of all: what is missing must not come out in the end
     with _no_tf32():
         return METRICS[name].compute(task)

@@ -1,4 +1,4 @@
-"""Where the images of a metric come from: a generator, asked for samples as each metric needs."""
+"""Where the images of a metric come from: a data set, or a generator that is asked for samples."""
 
 from __future__ import annotations
 
@@ -14,6 +14,30 @@ from training.layers import upscale2d
 from training.networks import split_lod
 
 SAMPLES, PATHS = 0, 1  # what a draw is for, folded into the seed
+
+
+class DatasetSource:
+    """Images of a TFRecordDataset in its order.
+
+    Args:
+        minibatch: images at a time.
+        mirror: flip each with probability 1/2, as training may have done; the flips follow from
+            `seed`.
+    """
+
+    def __init__(self, dataset, minibatch, mirror=False, seed=0):
+        self.dataset, self.minibatch, self.mirror, self.seed = dataset, minibatch, mirror, seed
+
+    def images(self, count):
+        """Yields uint8 [N, R, R, C]: the first `count` images."""
+        random = np.random.default_rng(self.seed)
+        for start in range(0, count, self.minibatch):
+            indices = np.arange(start, min(start + self.minibatch, count))
+            images = self.dataset.read(self.dataset.resolution, indices)
+            if self.mirror:
+                flipped = random.random(len(images)) < 0.5
+                images[flipped] = images[flipped, :, ::-1]
+            yield images
 
 
 class GeneratorSource:

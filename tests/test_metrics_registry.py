@@ -217,11 +217,11 @@ def test_requests_that_cannot_be_met_are_refused(task):
         next(small.path_distances(4, Networks.lpips.distances, 'w', True, crop=True))
 
 
-def test_tf32_is_off_while_a_metric_runs(monkeypatch):
+def test_tf32_is_off_while_a_metric_runs(task, monkeypatch):
     def seen(task):
         del task
         return {'tf32': tf.config.experimental.tensor_float_32_execution_enabled()}
 
     monkeypatch.setitem(registry.METRICS, 'seen', registry.Metric(seen))
-    assert registry.evaluate('seen', None) == {'tf32': False}
+    assert registry.evaluate('seen', task) == {'tf32': False}
     assert tf.config.experimental.tensor_float_32_execution_enabled()

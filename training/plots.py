@@ -16,7 +16,8 @@ from training.runs import run_dirs
 from training.snapshot import write_atomically
 
 STATS_FILE = 'stats.jsonl'
-NOT_VALUES = {'kimg', 'nimg', 'tick', 'seconds'}  # of metric-*.jsonl: numbers that are no result
+# Of metric-*.jsonl: numbers that are no result.
+NOT_VALUES = {'kimg', 'nimg', 'tick', 'seconds', 'count', 'seed', 'minibatch', 'num_reals'}
 LOSSES = ('loss_D', 'loss_G')
 LABELS = {'loss_D': 'loss of D, mean of a tick', 'loss_G': 'loss of G, mean of a tick',
           'lod': 'lod (level of detail)'}

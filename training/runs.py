@@ -52,8 +52,11 @@ def load_options(run_dir):
         raise ValueError(f'{path}: cannot be read as the options of a run ({error}).') from error
 
 
-def find_run(outdir, run):
-    """The run directory that `run` names: a number or a path. ValueError says what there is."""
+def find_run(outdir, run, flag='--resume'):
+    """The run directory that `run` names: a number or a path.
+
+    ValueError, which begins with the `flag` that was wrong, says what there is.
+    """
     if os.path.isdir(run):
         return run
     runs = run_dirs(outdir)
@@ -61,7 +64,7 @@ def find_run(outdir, run):
         return runs[int(run)]
     newest = [os.path.basename(path) for path in list(runs.values())[-5:]]
     near = ', '.join(newest) or 'no runs at all'
-    raise ValueError(f'--resume={run}: neither a file, nor a run directory, nor a run number in '
+    raise ValueError(f'{flag}={run}: neither a file, nor a run directory, nor a run number in '
                      f'{outdir!r}; the newest there: {near}.')
 
 

@@ -1,0 +1,52 @@
+"""Results of metrics: a line of metric-<name>.jsonl with all that is needed to get it again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+from metrics.features import RESIZES
+from metrics.registry import METRICS
+from training.version import VERSION
+
+HEADER = f'{"of":<36} {"result":<16} {"value":>12} {"images":>8} {"seconds":>8}'
+
+
+def record(name, values, task, count, seconds, about):
+    """One result as a dict for JSON.
+
+    Args:
+        name: of METRICS.
+        values: {name of a result: value}.
+        task: the Task that was evaluated.
+        count: fakes, or pairs of them, that the values are of.
+        seconds: that it took.
+        about: {name: value} of what was measured: network, data sets, their hashes.
+    """
+    networks = METRICS[name].networks
+    return {'metric': name, **values, 'count': count, 'seconds': round(seconds, 3),
+            'seed': task.seed, **about,
+            'feature_networks': {network: task.networks.sha256(network) for network in networks},
+            'resize': {network: RESIZES[network] for network in networks},
+            'versions': {'stylegan-tf2': VERSION, 'tensorflow': tf.__version__,
+                         'numpy': np.__version__},
+            'command': shlex.join(sys.argv)}
+
+
+def append(directory, result):
+    """Adds a `record` to `directory`/metric-<name>.jsonl."""
+    os.makedirs(directory, exist_ok=True)
+    with open(os.path.join(directory, f'metric-{result["metric"]}.jsonl'), 'a',
+              encoding='utf-8') as file:
+        file.write(json.dumps(result) + '\n')
+
+
+def rows(label, values, count, seconds):
+    """The lines below HEADER for one metric: one for each of its values."""
+    return '\n'.join(f'{label:<36} {key:<16} {value:>12.4f} {count:>8} {seconds:>8.1f}'
+                     for key, value in values.items())

@@ -1,0 +1,170 @@
+"""Measures how good networks are: FID, sliced Wasserstein distance, path length and others.
+
+  run_metrics.py --run=12 --snapshot=all --metrics=swd16k       a run's networks, for plot_run.py
+  run_metrics.py --network=ffhq --reals=datasets/ffhq --metrics=fid50k,ppl_wend
+  run_metrics.py --network=mine.safetensors --real_stats=faces.npz --metrics=fid50k
+  run_metrics.py --reals=datasets/faces --fakes=samples/        two sets of images, no network
+  run_metrics.py --check_networks       which feature networks are there, and where to put others
+
+Metrics: swd16k, msssim10k (they need no download); fid50k, fid10k, kid50k, is50k, pr50k3,
+ppl_zfull, ppl_wfull, ppl_zend, ppl_wend, ppl2_wend, ls. docs/metrics.md says what they mean.
+"""
+
+import dataclasses
+import sys
+import time
+
+from training import cli
+
+import tqdm
+from absl import flags
+
+FLAGS = flags.FLAGS
+FEATURE_FLAGS = {
+    'inception': 'Path or URL of the Inception graph of 2015-12-05, for fid, kid, is.',
+    'vgg16': "Path or URL of torchvision's VGG16, for pr and ppl.",
+    'lpips': "Path or URL of LPIPS' weights, for ppl.",
+    'classifiers': 'Folder of the forty attribute classifiers, for ls.'}
+
+flags.DEFINE_string('network', None, 'Network: a path, a URL or a short name (ffhq, ...).')
+flags.DEFINE_string('run', None, 'A run: its number in --results, or its directory.')
+flags.DEFINE_string('snapshot', 'latest', "With --run: which of its networks; 'latest', 'all' or "
+                    'a kimg.')
+flags.DEFINE_string('results', 'results', 'Where the runs are that are given by number.')
+flags.DEFINE_string('reals', None, 'Data set, or folder or zip of images, which is converted once. '
+                    "Default: the run's data set.")
+flags.DEFINE_string('fakes', None, 'Images to measure in place of a network: as --reals.')
+flags.DEFINE_boolean('mirror_augment', None, 'Flip reals at random, as training did. Default: as '
+                     'the run did; else no.')
+flags.DEFINE_integer('resolution', None, "Of the data sets' images. Default: the network's, or "
+                     'their own. Images of a folder are cropped and scaled to it.')
+flags.DEFINE_list('metrics', 'swd16k', 'What to measure: names separated by commas.')
+flags.DEFINE_integer('seed', 0, 'Of latents, noise, flips: the same seed gives the same numbers.',
+                     lower_bound=0)
+flags.DEFINE_integer('minibatch', 32, 'Images at a time; random draws depend on it.',
+                     lower_bound=1)
+flags.DEFINE_string('real_stats', None, '.npz file with mu and sigma of the Inception features '
+                    'of reals, for FID.')
+for _name, _help in FEATURE_FLAGS.items():
+    flags.DEFINE_string(_name, None, f'{_help} Default: downloaded once.')
+flags.DEFINE_string('cache_dir', None, 'Where downloads and statistics are kept; default: '
+                    '$STYLEGAN_CACHE_DIR or ~/.cache/stylegan-tf2.')
+flags.DEFINE_string('outdir', 'out/metrics', 'Where metric-NAME.jsonl are written without --run, '
+                    "whose are in the run's directory.")
+flags.DEFINE_boolean('check_networks', False, 'Say which feature networks are there, and which '
+                     'file to put where; do nothing else.')
+
+
+class Progress:
+    """A bar with the time left for each part of a metric (terminals only), and its count."""
+
+    def __init__(self, name):
+        self.name, self.part, self.bar, self.count = name, None, None, 0
+
+    def __call__(self, part, done, total):
+        if part != self.part:
+            self.close()
+            self.part, self.bar = part, tqdm.tqdm(total=total, unit='img', leave=False,
+                                                  desc=f'{self.name}: {part}', disable=None)
+        self.bar.update(done - self.bar.n)
+        if part != 'reals':
+            self.count = total
+
+    def close(self):
+        if self.bar is not None:
+            self.bar.close()
+
+
+def check_flags():
+    """ValueError where flags do not go together; before anything is loaded."""
+    given = [name for name in ('network', 'run', 'fakes') if FLAGS[name].value]
+    if len(given) != 1:
+        raise ValueError('one of --network, --run and --fakes must say what to measure; received '
+                         f'{" and ".join(f"--{name}" for name in given) or "none of them"}.')
+    if FLAGS.resolution and not FLAGS.fakes:
+        raise ValueError('--resolution is for --fakes; a network has its own: leave it out.')
+    from metrics.registry import check_request
+    for name in FLAGS.metrics:
+        check_request(name, not FLAGS.fakes, bool(FLAGS.reals or FLAGS.run),
+                      bool(FLAGS.real_stats))
+
+
+def feature_networks():
+    """FeatureNetworks as the flags name them."""
+    from metrics.features import FeatureNetworks
+    given = {name: FLAGS[name].value for name in FEATURE_FLAGS if FLAGS[name].value}
+    return FeatureNetworks(given, FLAGS.cache_dir)
+
+
+def print_networks():
+    """Which feature networks are there, and which file to put where."""
+    from metrics.features import FILES
+    from metrics.registry import METRICS
+    networks = feature_networks()
+    for network in FILES:
+        users = ', '.join(name for name in METRICS if network in METRICS[name].networks)
+        missing = networks.missing(network)
+        print(f'{network}: {"missing" if missing else "there"} (for {users})')
+        for path, url in missing:
+            print(f'  {url}\n    -> {path}')
+
+
+def subjects():
+    """Yields each Subject to measure and the directory for its results."""
+    from metrics.subjects import Setting, networks_of_run, of_images, of_network
+    from training import download, runs
+    setting = Setting(feature_networks(), FLAGS.reals, FLAGS.real_stats, FLAGS.resolution,
+                      bool(FLAGS.mirror_augment), FLAGS.seed, FLAGS.minibatch, FLAGS.cache_dir)
+    if FLAGS.fakes:
+        yield of_images(FLAGS.fakes, setting), FLAGS.outdir
+    elif FLAGS.network:
+        yield of_network(download.local_path(FLAGS.network, FLAGS.cache_dir), setting), FLAGS.outdir
+    else:
+        run_dir = runs.find_run(FLAGS.results, FLAGS.run, '--run')
+        paths, config = networks_of_run(run_dir, FLAGS.snapshot), runs.load_options(run_dir)
+        setting = dataclasses.replace(setting, reals=FLAGS.reals or config.data, mirror=(
+            config.mirror_augment if FLAGS.mirror_augment is None else FLAGS.mirror_augment))
+        for path in paths:
+            yield of_network(path, setting), run_dir
+
+
+def measure(name, subject, directory):
+    """Measures one metric of one subject, prints and writes it."""
+    from metrics import results
+    from metrics.registry import evaluate
+    progress, start = Progress(name), time.time()
+    task = dataclasses.replace(subject.task, progress=progress)
+    try:
+        values = evaluate(name, task)
+    finally:
+        progress.close()
+    seconds = time.time() - start
+    print(results.rows(subject.label, values, progress.count, seconds), flush=True)
+    results.append(directory, results.record(name, values, task, progress.count, seconds,
+                                             subject.about))
+
+
+def main(args):
+    if len(args) > 1:
+        raise ValueError(f'{args[1]!r} is not a flag; write --flag=value.')
+    if FLAGS.check_networks:
+        print_networks()
+        return 0
+    check_flags()
+    from metrics import results
+    left_out = {}
+    for number, (subject, directory) in enumerate(subjects()):
+        if not number:
+            print(results.HEADER)
+        for name in FLAGS.metrics:
+            if name not in left_out:
+                try:
+                    measure(name, subject, directory)
+                except (ValueError, OSError) as error:  # the other metrics are still wanted
+                    left_out[name] = error
+                    print(f'{name} left out: {error}', file=sys.stderr)
+    return 1 if left_out else 0
+
+
+if __name__ == '__main__':
+    cli.run(main)

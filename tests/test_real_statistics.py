@@ -1,0 +1,144 @@
+"""Statistics of the reals are computed once, kept whole, and found again by what they are of."""
+
+import os
+
+import numpy as np
+import pytest
+
+from metrics import frechet, in_training, registry
+from metrics.real_statistics import CachedStatistics, read_statistics, write_statistics
+from metrics.sources import DatasetSource
+from small_data import write_dataset
+from training.dataset import TFRecordDataset
+
+
+class Networks:
+    """Stands for FeatureNetworks: features are the columns' means; counts its calls."""
+
+    def __init__(self, sha256='ab' * 32):
+        self.calls, self._sha256 = 0, sha256
+
+    def fetch(self, network):
+        assert network == 'inception'
+
+    def sha256(self, network):
+        return self._sha256
+
+    def inception(self, images):
+        self.calls += 1
+        return images.astype(np.float64).mean(axis=(1, 3)), None
+
+
+@pytest.fixture(scope='module')
+def datasets(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('data')
+    return [TFRecordDataset(write_dataset(folder / name, count=count))
+            for name, count in (('spots', 40), ('more', 50))]
+
+
+def features(dataset, count=40):
+    return Networks().inception(dataset.read(16, range(count)))[0]
+
+
+def measured(datasets, networks, cache_dir, monkeypatch, **options):
+    """fid10k of the second data set against the first."""
+    monkeypatch.setattr(registry, 'INCEPTION_FEATURES', 16)
+    reals, fakes = (DatasetSource(dataset, 16) for dataset in datasets)
+    task = {'real_statistics': CachedStatistics(datasets[0], False, 0, networks, cache_dir),
+            'reals': reals.images, **options}
+    return registry.evaluate('fid10k', registry.Task(
+        fakes=fakes.images, num_reals=40, num_fakes=50, networks=networks, **task))['fid10k']
+
+
+def test_the_second_time_no_real_image_is_looked_at(datasets, tmp_path, monkeypatch):
+    networks = Networks()
+    first = measured(datasets, networks, tmp_path, monkeypatch)
+    assert networks.calls == 3 + 4
+    assert measured(datasets, networks, tmp_path, monkeypatch) == first
+    assert networks.calls == 3 + 4 + 4
+    sides = [side for dataset, count in zip(datasets, (40, 50)) for side in (
+        features(dataset, count).mean(axis=0), np.cov(features(dataset, count), rowvar=False))]
+    np.testing.assert_allclose(first, frechet.frechet_distance(*sides), rtol=1e-6)
+
+
+def test_the_file_holds_mu_and_sigma_of_the_features(datasets, tmp_path, monkeypatch):
+    measured(datasets, Networks(), tmp_path, monkeypatch)
+    [name] = os.listdir(tmp_path / 'statistics')
+    with np.load(tmp_path / 'statistics' / name) as file:
+        assert set(file) == {'mu', 'sigma', 'about'}
+        np.testing.assert_allclose(file['mu'], features(datasets[0]).mean(axis=0))
+        np.testing.assert_allclose(file['sigma'], np.cov(features(datasets[0]), rowvar=False))
+        assert datasets[0].fingerprint() in str(file['about'])
+
+
+def test_anything_that_changes_the_numbers_changes_the_file(datasets, tmp_path):
+    spots, more = datasets
+    half = TFRecordDataset(spots.directory, resolution=8)
+    paths = {CachedStatistics(dataset, mirror, seed, Networks(sha256), tmp_path).path(count)
+             for dataset, mirror, seed, sha256, count in (
+                 (spots, False, 0, 'a' * 64, 40), (more, False, 0, 'a' * 64, 40),
+                 (half, False, 0, 'a' * 64, 40), (spots, True, 0, 'a' * 64, 40),
+                 (spots, True, 1, 'a' * 64, 40), (spots, False, 0, 'b' * 64, 40),
+                 (spots, False, 0, 'a' * 64, 30), (spots, False, 1, 'a' * 64, 40))}
+    assert len(paths) == 7, 'the seed matters to flips only'
+
+
+def test_a_damaged_file_is_made_again(datasets, tmp_path, monkeypatch, capsys):
+    first = measured(datasets, Networks(), tmp_path, monkeypatch)
+    [path] = (tmp_path / 'statistics').iterdir()
+    path.write_bytes(path.read_bytes()[:500])
+    assert measured(datasets, Networks(), tmp_path, monkeypatch) == first
+    assert 'It is made again.' in capsys.readouterr().err
+    read_statistics(path)
+
+
+def test_a_cache_that_cannot_be_written_costs_no_number(datasets, tmp_path, monkeypatch, capsys):
+    (tmp_path / 'statistics').write_text('a file where a folder should be')
+    assert measured(datasets, Networks(), tmp_path, monkeypatch) > 0
+    assert 'not kept for the next time' in capsys.readouterr().err
+
+
+def test_outside_statistics_need_no_reals(datasets, tmp_path, monkeypatch):
+    path = tmp_path / 'outside' / 'reals.npz'
+    write_statistics(path, features(datasets[0]).mean(axis=0),
+                     np.cov(features(datasets[0]), rowvar=False), {})
+    statistics = read_statistics(path)
+    value = measured(datasets, Networks(), tmp_path, monkeypatch, reals=None,
+                     real_statistics=lambda count, compute: statistics)
+    np.testing.assert_allclose(value, measured(datasets, Networks(), tmp_path, monkeypatch))
+    with pytest.raises(ValueError, match='fid10k compares with real images'):
+        measured(datasets, Networks(), tmp_path, monkeypatch, reals=None, real_statistics=None)
+
+
+@pytest.mark.parametrize('arrays, words', [
+    ({'mu': np.zeros(3)}, 'must be an .npz file with mu and sigma'),
+    ({'mu': np.zeros(3), 'sigma': np.eye(2)}, r'\[D, D\]; received \[3\] and \[2, 2\]'),
+    ({'mu': np.full(2, np.nan), 'sigma': np.eye(2)}, 'not finite'),
+    ({'mu': np.array([{}]), 'sigma': np.eye(1)}, 'must be an .npz file')])
+def test_what_are_no_statistics_is_said(tmp_path, arrays, words):
+    np.savez(tmp_path / 'some.npz', **arrays)
+    with pytest.raises(ValueError, match=words):
+        read_statistics(tmp_path / 'some.npz')
+
+
+def test_a_lone_array_is_no_statistics(tmp_path):
+    np.save(tmp_path / 'some.npy', np.zeros(3))
+    with pytest.raises(ValueError, match='must be an .npz file'):
+        read_statistics(tmp_path / 'some.npy')
+
+
+def test_training_uses_the_same_statistics(datasets, tmp_path, monkeypatch):
+    monkeypatch.setenv('STYLEGAN_CACHE_DIR', str(tmp_path))
+    networks = Networks()
+    monkeypatch.setattr(in_training, 'FeatureNetworks', lambda: networks)
+    monkeypatch.setattr(in_training, 'GeneratorSource',
+                        lambda *_: DatasetSource(datasets[1], 16))
+    fewer = registry.Metric(lambda task: registry._fid(task, 40, 'fid10k'), ('inception',),
+                            reals=registry.STATISTICS)
+    monkeypatch.setitem(registry.METRICS, 'fid10k', fewer)
+    monkeypatch.setattr(registry, 'INCEPTION_FEATURES', 16)
+    metric = in_training.loop_metrics(['fid10k'], datasets[0], True, 7)['fid10k']
+    assert metric(None, 0.0) == metric(None, 0.0)
+    assert networks.calls == 2 + 3 + 3  # 40 reals, 32 at a time, once; 40 fakes, 16 at a time
+    expected = CachedStatistics(datasets[0], True, 7, networks, tmp_path).path(40)
+    assert os.path.exists(expected)
