@@ -42,8 +42,9 @@ flags.DEFINE_integer('resume_snapshot', None, 'With --resume=RUN: a new run from
 flags.DEFINE_float('resume_kimg', None, 'With weights from a network file: where in the schedule '
                    'to start. Default: the first kimg that is wholly at full resolution, or the '
                    "snapshot's own kimg with --resume_snapshot.")
-flags.DEFINE_string('metrics', 'none', "Measured after each network snapshot: names separated by "
-                    "commas, or 'none'.")
+flags.DEFINE_string('metrics', 'auto', 'Measured after each network snapshot: names separated by '
+                    "commas, 'none', or 'auto' = swd16k, as long as it takes less than a tick. The "
+                    'best network by the first one is kept as network-best-*.')
 flags.DEFINE_boolean('dry_run', False, 'Check everything, print the options, write nothing.')
 for _option in OPTIONS.values():
     if _option.kind == 'bool':

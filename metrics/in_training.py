@@ -1,28 +1,57 @@
-"""Metrics of the network that is being trained, as callables for the training loop."""
+"""Metrics of the network that is being trained, as the training loop takes them."""
 
 from __future__ import annotations
 
 import functools
+import time
 
+from metrics import sliced_wasserstein
 from metrics.features import FeatureNetworks
 from metrics.real_statistics import CachedStatistics
-from metrics.registry import METRICS, Task, evaluate
+from metrics.registry import METRICS, Task, badness, evaluate
 from metrics.sources import DatasetSource, GeneratorSource
+from training.snapshot_metrics import SnapshotMetric, TooSlow
 
 MINIBATCH = 32  # images at once
+AUTO = 'swd16k'
+MAX_AUTO_BYTES = 2 ** 32  # more memory must be asked for by name
+
+
+def auto_names(dataset):
+    """The metrics of --metrics=auto: [AUTO], or none where images are too small or too large."""
+    if dataset.resolution < sliced_wasserstein.MIN_RESOLUTION:
+        return []
+    count = min(METRICS[AUTO].count, dataset.num_images)
+    needed = 2 * count * sliced_wasserstein.bytes_per_image(dataset.resolution,
+                                                            dataset.num_channels)
+    return [AUTO] if needed <= MAX_AUTO_BYTES else []
+
+
+def _stop_after(seconds):
+    """A Task's progress that raises TooSlow once so much time has passed."""
+    end = time.monotonic() + seconds
+
+    def progress(part, done, total):
+        del part, done, total
+        if time.monotonic() > end:
+            raise TooSlow
+
+    return progress
 
 
 def loop_metrics(names, dataset, mirror, seed):
-    """{name: callable (Gs, lod) -> {name of a result: value}}, for `training.loop.train`.
+    """{name: SnapshotMetric} for `training.loop.train`.
 
     Args:
-        names: of METRICS.
+        names: of METRICS; ['auto'] = AUTO, given up where it takes longer than a tick.
         dataset: TFRecordDataset of the reals.
         mirror: whether training flips images.
         seed: of latents, noise and flips: the same ones for each snapshot.
     Raises:
         ValueError: a name that is none.
     """
+    in_time = names == ['auto']
+    names = auto_names(dataset) if in_time else names
     unknown = [name for name in names if name not in METRICS]
     if unknown:
         raise ValueError(f'--metrics={unknown[0]}: there is no such metric. '
@@ -31,10 +60,12 @@ def loop_metrics(names, dataset, mirror, seed):
     reals = DatasetSource(dataset, MINIBATCH, mirror, seed)
     statistics = CachedStatistics(dataset, mirror, seed, networks)
 
-    def measure(name, Gs, lod):
+    def measure(name, Gs, lod, tick_seconds):
         source = GeneratorSource(Gs, MINIBATCH, seed, dataset.labels, lod)
+        limit = {'progress': _stop_after(tick_seconds)} if in_time else {}
         return evaluate(name, Task(
             fakes=source.images, reals=reals.images, num_reals=dataset.num_images,
-            networks=networks, seed=seed, source=source, real_statistics=statistics))
+            networks=networks, seed=seed, source=source, real_statistics=statistics, **limit))
 
-    return {name: functools.partial(measure, name) for name in names}
+    return {name: SnapshotMetric(functools.partial(measure, name),
+                                 functools.partial(badness, name)) for name in names}

@@ -7,6 +7,7 @@ is50k, ppl2_wend); swd16k and msssim10k, ProGAN's, need no feature network.
 from __future__ import annotations
 
 import contextlib
+import operator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Dict, Optional, Tuple
@@ -55,6 +56,8 @@ class Metric:
     needs_generator: bool = False                # not only its images
     reals: Optional[str] = None                  # what it needs of them: IMAGES, or STATISTICS
                                                  # where mean and covariance will do
+    # Its results as one number, lower for better networks; None = the result of its own name.
+    badness: Optional[Callable[[Dict[str, float]], float]] = None
 
     @property
     def count(self):
@@ -197,17 +200,25 @@ def _path_length_metrics():
 
 METRICS = {
     'swd16k': Metric(partial(_swd, count=16_384, name='swd16k'), reals=IMAGES),
-    'msssim10k': Metric(partial(_ms_ssim, count=10_000, name='msssim10k'), reals=IMAGES),
+    'msssim10k': Metric(partial(_ms_ssim, count=10_000, name='msssim10k'), reals=IMAGES,
+                        badness=lambda v: abs(v['msssim10k'] - v['msssim10k_reals'])),
     'fid50k': Metric(partial(_fid, count=50_000, name='fid50k'), ('inception',), reals=STATISTICS),
     'fid10k': Metric(partial(_fid, count=10_000, name='fid10k'), ('inception',), reals=STATISTICS),
     'kid50k': Metric(partial(_kid, count=50_000, name='kid50k'), ('inception',), reals=IMAGES),
-    'is50k': Metric(partial(_inception_score, count=50_000, name='is50k'), ('inception',)),
+    'is50k': Metric(partial(_inception_score, count=50_000, name='is50k'), ('inception',),
+                    badness=lambda v: -v['is50k_mean']),
     'pr50k3': Metric(partial(_precision_recall, count=50_000, name='pr50k3'), ('vgg16',),
-                     reals=IMAGES),
+                     reals=IMAGES,
+                     badness=lambda v: -v['pr50k3_precision'] - v['pr50k3_recall']),
     **_path_length_metrics(),
     'ls': Metric(partial(_linear_separability, count=200_000), ('classifiers',),
-                 needs_generator=True),
+                 needs_generator=True, badness=lambda v: v.get('ls_w', v['ls_z'])),
 }
+
+
+def badness(name, values):
+    """One number of {name of a result: value} of METRICS[name]: lower for better networks."""
+    return (METRICS[name].badness or operator.itemgetter(name))(values)
 
 
 @contextlib.contextmanager

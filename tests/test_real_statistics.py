@@ -138,7 +138,7 @@ def test_training_uses_the_same_statistics(datasets, tmp_path, monkeypatch):
     monkeypatch.setitem(registry.METRICS, 'fid10k', fewer)
     monkeypatch.setattr(registry, 'INCEPTION_FEATURES', 16)
     metric = in_training.loop_metrics(['fid10k'], datasets[0], True, 7)['fid10k']
-    assert metric(None, 0.0) == metric(None, 0.0)
+    assert metric.measure(None, 0.0, 1) == metric.measure(None, 0.0, 1)
     assert networks.calls == 2 + 3 + 3  # 40 reals, 32 at a time, once; 40 fakes, 16 at a time
     expected = CachedStatistics(datasets[0], True, 7, networks, tmp_path).path(40)
     assert os.path.exists(expected)

@@ -12,6 +12,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from small_data import SMALL, stats_of, write_dataset
+from training import snapshot
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # 8x8, a fade, 16x16: twelve ticks of 64 images.
@@ -77,6 +78,8 @@ def test_metrics_are_measured_and_a_failing_one_is_logged(whole_run):
     assert [line['kimg'] for line in lines] == [0.064, 0.384, 0.768]
     assert all(line['swd16k'] > 0 and line['network'].startswith('network-snapshot-')
                for line in lines)
+    best = min(lines, key=lambda line: line['swd16k'])
+    assert snapshot.load(run_dir / 'network-best-swd16k.safetensors').kimg == best['kimg']
     assert 'Metric fid10k failed: ' in printed  # its feature network is not there
     assert not (run_dir / 'metric-fid10k.jsonl').exists()
 

@@ -18,6 +18,7 @@ from training.log import RunLog, format_time, memory_gb
 from training.runs import CHECKPOINTS, save_options
 from training.schedule import training_schedule
 from training.seeds import folded_seed, random_normal
+from training.snapshot_metrics import SnapshotMetrics
 from training.state import Checkpoints, TrainingState, copy_weights
 from training.steps import discriminator_step, train_iteration
 
@@ -161,7 +162,7 @@ class Run:
 
     def __init__(self, config: RunConfig, run_dir, dataset, log, metrics):
         self.config, self.run_dir, self.dataset, self.log = config, run_dir, dataset, log
-        self.metrics = metrics
+        self.metrics = SnapshotMetrics(metrics, run_dir, log)
         self.total_nimg = int(config.total_kimg * 1000)
         with log.phase('Building the networks'):
             tf.keras.utils.set_random_seed(config.seed)
@@ -242,29 +243,15 @@ class Run:
             self.save_fakes(sched)
         if done or tick == 1 or (config.network_snapshot_ticks
                                  and tick % config.network_snapshot_ticks == 0):
-            self.measure(self.save_networks(
-                f'network-snapshot-{int(self.kimg):06d}{snapshot.SUFFIX}', sched), sched)
+            path = self.save_networks(f'network-snapshot-{int(self.kimg):06d}{snapshot.SUFFIX}',
+                                      sched)
+            self.metrics.measure(self.state.Gs, path, self.kimg, sched.lod, self.tick_seconds)
         self.state.tick.assign_add(1)
         self.state.tick_start_nimg.assign(self.state.nimg)
         if done or tick % config.checkpoint_ticks == 0:
             self.save_checkpoint()
         self.maintenance = time.time() - start
         self.tick_seconds = 0.0
-
-    def measure(self, network_path, sched):
-        """Every metric of a network snapshot; one that fails is logged and the run goes on."""
-        for name, metric in self.metrics.items():
-            start = time.time()
-            try:
-                values = metric(self.state.Gs, sched.lod)
-            except Exception as error:  # a metric must not end weeks of training
-                self.log.say(f'Metric {name} failed: {error}')
-                continue
-            record = {'metric': name, 'kimg': self.kimg, 'network': os.path.basename(network_path),
-                      **values, 'seconds': time.time() - start}
-            self.log.metric(name, record)
-            self.log.say(f'{name}: ' + ', '.join(f'{key} {value:.4g}'
-                                                 for key, value in values.items()))
 
     def _take_stats(self, sched, tick):
         kimg_in_tick = (int(self.state.nimg) - int(self.state.tick_start_nimg)) / 1000
@@ -311,8 +298,8 @@ def train(config: RunConfig, run_dir, initial=None, start_kimg=0.0, metrics=None
         run_dir: an existing directory.
         initial: a Snapshot whose weights a new run starts from; None = fresh weights.
         start_kimg: where in the schedule a new run starts.
-        metrics: {name: callable (Gs, lod) -> {name of a result: value}}, measured after each
-            network snapshot.
+        metrics: {name: SnapshotMetric}, measured after each network snapshot; the best one by
+            the first of them is kept.
     Raises:
         Interrupted: after SIGINT or SIGTERM, with a checkpoint written.
         ValueError: a loss is not finite, or the data are damaged.

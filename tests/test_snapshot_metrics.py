@@ -1,0 +1,125 @@
+"""Metrics in training: the best snapshot is kept, a failing or a slow metric does no harm."""
+
+import json
+import os
+import types
+
+import pytest
+
+from metrics import in_training, registry
+from small_data import write_dataset
+from training.dataset import TFRecordDataset
+from training.log import RunLog
+from training.snapshot_metrics import SnapshotMetric, SnapshotMetrics, TooSlow
+
+
+class Trial:
+    """A run directory with a log, whose snapshots get the values that a test says."""
+
+    def __init__(self, run_dir):
+        self.run_dir, self.values = run_dir, {}
+        self.begin()
+
+    def begin(self, kimg=None, names=('fd', 'other')):
+        """As a run begins, or resumes at `kimg`."""
+        self.log = RunLog(str(self.run_dir), 100)
+        if kimg is not None:
+            self.log.start_at(kimg)
+        self.metrics = SnapshotMetrics({name: SnapshotMetric(
+            lambda Gs, lod, seconds, name=name: self._measured(name),
+            lambda values, name=name: values[name]) for name in names}, str(self.run_dir), self.log)
+
+    def _measured(self, name):
+        if isinstance(self.values[name], Exception):
+            raise self.values[name]
+        return {name: self.values[name]}
+
+    def snapshot(self, kimg, **values):
+        self.values = {'other': 0.0, **values}
+        path = self.run_dir / f'network-snapshot-{kimg:06d}.safetensors'
+        path.write_text(f'network of {kimg}')
+        self.metrics.measure(None, str(path), kimg, 0.0, tick_seconds=12)
+
+    def best(self):
+        return (self.run_dir / 'network-best-fd.safetensors').read_text()
+
+    def records(self, name='fd'):
+        text = (self.run_dir / f'metric-{name}.jsonl').read_text()
+        return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture
+def trial(tmp_path):
+    return Trial(tmp_path)
+
+
+def test_the_best_snapshot_by_the_first_metric_is_kept(trial):
+    for kimg, value in ((1, 30.0), (2, 20.0), (3, 25.0)):
+        trial.snapshot(kimg, fd=value, other=-kimg)
+    assert trial.best() == 'network of 2'
+    assert [record['best'] for record in trial.records()] == [True, True, False]
+    assert not any(record['best'] for record in trial.records('other'))
+    assert not [name for name in os.listdir(trial.run_dir) if name.endswith('.part')]
+    log = (trial.run_dir / 'log.txt').read_text()
+    assert log.count('The best network by fd so far: kept as') == 2
+
+
+def test_a_resumed_run_remembers_its_best_and_forgets_what_it_undid(trial):
+    for kimg, value in ((1, 30.0), (2, 20.0), (3, 10.0)):
+        trial.snapshot(kimg, fd=value)
+    trial.begin(kimg=2.5)
+    trial.snapshot(3, fd=25.0)
+    assert trial.records()[-1]['best'] is False, 'worse than that of kimg 2'
+    trial.snapshot(4, fd=15.0)
+    assert trial.best() == 'network of 4'
+
+
+def test_a_failing_metric_is_logged_and_the_others_are_measured(trial):
+    trial.snapshot(1, fd=OSError('no network'), other=3.0)
+    trial.snapshot(2, fd=5.0)
+    assert 'Metric fd failed: no network' in (trial.run_dir / 'log.txt').read_text()
+    assert [record['kimg'] for record in trial.records('other')] == [1, 2]
+    assert trial.best() == 'network of 2'
+
+
+def test_a_slow_metric_is_given_up_for_good(trial):
+    trial.snapshot(1, fd=TooSlow())
+    trial.snapshot(2, fd=5.0)
+    assert not (trial.run_dir / 'metric-fd.jsonl').exists()
+    log = (trial.run_dir / 'log.txt').read_text()
+    assert log.count('fd takes longer than a tick (12s)') == 1 and '--metrics=fd' in log
+
+
+def test_auto_stops_when_the_tick_is_over(tmp_path, monkeypatch):
+    dataset = TFRecordDataset(write_dataset(tmp_path / 'spots'))
+    images = dataset.read(16, range(40))
+    monkeypatch.setattr(in_training, 'GeneratorSource',
+                        lambda *_: types.SimpleNamespace(images=lambda count: iter([images])))
+    metric = in_training.loop_metrics(['auto'], dataset, False, 0)['swd16k']
+    assert metric.measure(None, 0.0, tick_seconds=600)['swd16k'] > 0
+    with pytest.raises(TooSlow):
+        metric.measure(None, 0.0, tick_seconds=0)
+    asked_for = in_training.loop_metrics(['swd16k'], dataset, False, 0)['swd16k']
+    assert asked_for.measure(None, 0.0, tick_seconds=0)['swd16k'] > 0
+
+
+@pytest.mark.parametrize('resolution, channels, count, names', [
+    (8, 3, 70_000, []), (32, 1, 1797, ['swd16k']), (64, 3, 70_000, ['swd16k']),
+    (1024, 3, 70_000, []), (1024, 3, 1000, ['swd16k'])])
+def test_auto_is_what_images_and_memory_allow(resolution, channels, count, names):
+    dataset = types.SimpleNamespace(resolution=resolution, num_channels=channels, num_images=count)
+    assert in_training.auto_names(dataset) == names
+
+
+@pytest.mark.parametrize('name, better, worse', [
+    ('swd16k', {'swd16k': 5, 'swd16k_16': 9}, {'swd16k': 6, 'swd16k_16': 1}),
+    ('fid50k', {'fid50k': -3e-6}, {'fid50k': 4.4}),
+    ('is50k', {'is50k_mean': 9, 'is50k_std': 3}, {'is50k_mean': 8, 'is50k_std': 1}),
+    ('msssim10k', {'msssim10k': .2, 'msssim10k_reals': .21},
+     {'msssim10k': .1, 'msssim10k_reals': .21}),
+    ('pr50k3', {'pr50k3_precision': .7, 'pr50k3_recall': .5},
+     {'pr50k3_precision': .9, 'pr50k3_recall': .1}),
+    ('ls', {'ls_z': 200, 'ls_w': 3}, {'ls_z': 100, 'ls_w': 4}),
+    ('ls', {'ls_z': 100}, {'ls_z': 200})])
+def test_the_better_result_is_less_bad(name, better, worse):
+    assert registry.badness(name, better) < registry.badness(name, worse)

@@ -1,0 +1,81 @@
+"""Metrics measured after each network snapshot, and the best snapshot kept by the first of them."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import time
+from typing import Callable, Dict, NamedTuple
+
+from training.snapshot import SUFFIX
+
+
+class TooSlow(Exception):
+    """A metric that is only wanted if it is quick is not."""
+
+
+class SnapshotMetric(NamedTuple):
+    """A metric as the training loop sees it."""
+    # (Gs, lod, seconds of the last tick) -> {name of a result: value}; may raise TooSlow.
+    measure: Callable[..., Dict[str, float]]
+    badness: Callable[[Dict[str, float]], float]  # of its results: lower for better networks
+
+
+def best_name(metric):
+    """File name of the best network by a metric."""
+    return f'network-best-{metric}{SUFFIX}'
+
+
+class SnapshotMetrics:
+    """Measures {name: SnapshotMetric} for a run; a metric that fails is logged, no more."""
+
+    def __init__(self, metrics, run_dir, log):
+        self.metrics, self.run_dir, self.log = dict(metrics), run_dir, log
+        self.deciding = next(iter(metrics), None)  # the metric that the best is chosen by
+
+    def measure(self, Gs, network_path, kimg, lod, tick_seconds):
+        """Every metric of the network file that has just been written."""
+        for name, metric in list(self.metrics.items()):
+            start = time.time()
+            try:
+                values = metric.measure(Gs, lod, tick_seconds)
+            except TooSlow:
+                del self.metrics[name]
+                self.log.say(f'{name} takes longer than a tick ({tick_seconds:.0f}s) and is left '
+                             f'out from here on; --metrics={name} measures it all the same.')
+                continue
+            except Exception as error:  # a metric must not end weeks of training
+                self.log.say(f'Metric {name} failed: {error}')
+                continue
+            seconds = time.time() - start
+            is_best = name == self.deciding and metric.badness(values) < self._least_badness()
+            self.log.say(f'{name}: ' + ', '.join(f'{key} {value:.4g}'
+                                                 for key, value in values.items())
+                         + f' ({seconds:.1f}s)')
+            if is_best:
+                self._keep(network_path)
+            self.log.metric(name, {'metric': name, 'kimg': kimg,
+                                   'network': os.path.basename(network_path), **values,
+                                   'seconds': seconds, 'best': is_best})
+
+    def _least_badness(self):
+        """That of the best network so far; infinite without one.
+
+        From the metric's file, which a resumed run shortens to the point where it goes on.
+        """
+        path = os.path.join(self.run_dir, f'metric-{self.deciding}.jsonl')
+        if not os.path.exists(path):
+            return math.inf
+        with open(path, encoding='utf-8') as file:
+            records = [json.loads(line) for line in file]
+        return min((self.metrics[self.deciding].badness(record) for record in records
+                    if record.get('best')), default=math.inf)
+
+    def _keep(self, network_path):
+        """Copies a network file as the best one, which is there whole at any time."""
+        target = os.path.join(self.run_dir, best_name(self.deciding))
+        shutil.copyfile(network_path, f'{target}.part')
+        os.replace(f'{target}.part', target)
+        self.log.say(f'The best network by {self.deciding} so far: kept as {target}')
