@@ -10,6 +10,7 @@ seeds give equal images everywhere. Writes seed0000.png, ... and samples.png, al
 
 import math
 import os
+import sys
 
 from training import cli
 
@@ -69,6 +70,7 @@ def main(args):
     samples = os.path.join(FLAGS.outdir, 'samples.png')
     images.save_png(samples, images.grid(pictures, columns, math.ceil(len(seeds) / columns)))
     print(f'Wrote {len(seeds)} images and {samples}.')
+    print(f'The published FFHQ network: {os.path.basename(sys.argv[0])} --network=ffhq --seeds=5')
 
 
 if __name__ == '__main__':

@@ -68,6 +68,7 @@ def test_without_a_class_each_class_has_its_turn(outcomes):
 def test_the_layers_are_listed(outcomes):
     assert 'G_synthesis/4x4/Const' in outcomes[1]['digits'][1]
     assert '343,556' in outcomes[1]['digits'][1]
+    assert 'pretrained_example.py --network=ffhq --seeds=5' in outcomes[1]['digits'][1]
 
 
 @pytest.mark.parametrize('case, words', [

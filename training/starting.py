@@ -6,7 +6,7 @@ import dataclasses
 import os
 from typing import Any, NamedTuple, Optional
 
-from training import runs, snapshot
+from training import download, runs, snapshot
 from training.config import RunConfig
 from training.schedule import full_resolution_kimg, training_schedule
 from training.state import has_checkpoint
@@ -27,6 +27,8 @@ def find_start(config, outdir, resume, resume_snapshot=None, resume_kimg=None) -
     Raises:
         ValueError: what --resume names is not there or does not fit, in a table of both sides.
     """
+    if resume in download.PUBLISHED or '://' in resume:
+        resume = download.local_path(resume)
     names_network = os.path.isfile(resume)
     if resume_kimg is not None and not (names_network or resume_snapshot is not None):
         raise ValueError(f'--resume_kimg={resume_kimg:g} needs --resume=NETWORK_FILE or '
