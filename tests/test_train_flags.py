@@ -35,7 +35,7 @@ def network_file(path, **shape):
     G = GeneratorConfig(fmap_base=64, fmap_max=8, latent_size=4, dlatent_size=4, mapping_fmaps=4,
                         mapping_layers=1, **shape)
     D = DiscriminatorConfig(fmap_base=64, fmap_max=8, **shape)
-    snapshot.save(path, build_network(G), build_network(D), build_network(G), kimg=3, lod=1)
+    snapshot.save(path, build_network(G), build_network(D), build_network(G), kimg=3)
     return str(path)
 
 
