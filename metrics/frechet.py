@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
+VECTORS_AT_A_TIME = 1024  # in a matrix product: one for each 32 takes seven times as long
+
 
 class Moments:
     """Mean and covariance of a stream of feature vectors, summed in float64.
 
-    32 MiB for 2048 features, however many vectors. The raw sums lose nothing that matters:
+    64 MiB for 2048 features, however many vectors. The raw sums lose nothing that matters:
     2e-15 relative in a toy case, where float32 loses 3e-7.
     """
 
@@ -20,17 +22,26 @@ class Moments:
         self.count = 0
         self._sum = np.zeros(num_features)
         self._products = np.zeros([num_features, num_features])
+        self._waiting = []  # arrays [N, num_features] that are not in the sums yet
 
     def add(self, features):
         """Takes [N, num_features]."""
-        features = np.asarray(features, np.float64)
         self.count += len(features)
-        self._sum += features.sum(axis=0)
-        self._products += features.T @ features
+        self._waiting.append(features)
+        if sum(map(len, self._waiting)) >= VECTORS_AT_A_TIME:
+            self._sum_up()
+
+    def _sum_up(self):
+        if self._waiting:
+            features = np.concatenate(self._waiting, dtype=np.float64)
+            self._sum += features.sum(axis=0)
+            self._products += features.T @ features
+            self._waiting = []
 
     @property
     def mean(self):
         """[num_features]"""
+        self._sum_up()
         return self._sum / self.count
 
     @property
