@@ -8,7 +8,6 @@ import os
 import re
 from typing import NamedTuple, Optional
 
-import numpy as np
 import safetensors.numpy
 import tensorflow as tf
 
