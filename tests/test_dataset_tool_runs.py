@@ -19,7 +19,7 @@ CASES = ROOT / 'tests/parity/misc/dataset_tool'
 def run(*arguments):
     """Exit code, standard output, standard error."""
     done = subprocess.run([sys.executable, str(ROOT / 'dataset_tool.py'), *map(str, arguments)],
-                          capture_output=True, text=True, timeout=120, check=False)
+                          capture_output=True, text=True, timeout=600, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -96,7 +96,7 @@ def stopped_halfway(tmp_path, number):
     assert 'halfway\n' in iter(process.stdout.readline, ''), process.stderr.read()
     assert (tmp_path / '.out.partial/out-r04.tfrecords').stat().st_size > 0
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
     return process.returncode, errors
 
 

@@ -15,7 +15,7 @@ from training import snapshot
 from training.config import RunConfig, to_json
 from training.dataset import TFRecordDataset, blend_reals, plain_errors
 from training.log import RunLog, format_time, memory_gb
-from training.runs import CHECKPOINTS, save_options
+from training.runs import CHECKPOINTS, FINAL, is_finished, save_options
 from training.schedule import training_schedule
 from training.seeds import folded_seed, random_normal
 from training.snapshot_metrics import SnapshotMetrics
@@ -23,7 +23,6 @@ from training.state import Checkpoints, TrainingState, copy_weights
 from training.steps import discriminator_step, train_iteration
 
 GRID_SEED, LABEL_SEED = 1, 2  # what a draw is for, folded into the run's seed
-FINAL = f'network-final{snapshot.SUFFIX}'
 
 
 class Interrupted(Exception):
@@ -312,6 +311,10 @@ def train(config: RunConfig, run_dir, initial=None, start_kimg=0.0, metrics=None
                                       verify=False)
         run = Run(config, run_dir, dataset, log, metrics or {})
         run.begin(initial, start_kimg)
+        if int(run.state.nimg) >= run.total_nimg and is_finished(run_dir):
+            log.say(f'This run is complete: {run.kimg:g} of {config.total_kimg:g} kimg. A larger '
+                    '--total_kimg goes on with it, --resume=none starts another.')
+            return
         with StopSignal() as stop:
             run.go(stop)
         run.save_networks(FINAL, run.schedule())

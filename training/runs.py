@@ -10,6 +10,7 @@ from training.snapshot import SUFFIX, write_atomically
 
 OPTIONS_FILE = 'training_options.json'
 CHECKPOINTS = 'checkpoints'
+FINAL = f'network-final{SUFFIX}'
 
 
 def run_dirs(outdir):
@@ -70,7 +71,7 @@ def find_run(outdir, run, flag='--resume'):
 
 def is_finished(run_dir):
     """Whether the run has reached its end and written its final network."""
-    return os.path.isfile(os.path.join(run_dir, f'network-final{SUFFIX}'))
+    return os.path.isfile(os.path.join(run_dir, FINAL))
 
 
 def network_snapshots(run_dir):
