@@ -114,10 +114,11 @@ def main(args):
         raise ValueError(f'{args[1]!r} is not a flag; write --flag=value.')
     check_flags()
     from pictures import films, mp4, training_film
+    from training import runs
     mp4.check_path(FLAGS.output)
     timing = films.Timing(FLAGS.seconds, FLAGS.fps, FLAGS.loop)
     if FLAGS.run:
-        paths = training_film.pictures_of(training_film.find_run(FLAGS.run, 'results'))
+        paths = training_film.pictures_of(runs.find_run('results', FLAGS.run, '--run='))
         frames = training_film.frames(paths, training_film.frame_size(paths), timing.num_frames)
     else:
         from pictures.painter import open_painter

@@ -26,7 +26,8 @@ def main(args):
     if not FLAGS.output.endswith('.png'):
         raise ValueError(f'--output={FLAGS.output}: must end in .png.')
     from training import plots
-    runs = [plots.read_run(plots.find_run(run, FLAGS.outdir)) for run in dict.fromkeys(args[1:])]
+    from training.runs import find_run
+    runs = [plots.read_run(find_run(FLAGS.outdir, run, said='')) for run in dict.fromkeys(args[1:])]
     os.makedirs(os.path.dirname(os.path.abspath(FLAGS.output)), exist_ok=True)
     plots.draw(runs, FLAGS.output)
     print(f'Wrote {FLAGS.output}: {len(runs)} run{"s" if len(runs) > 1 else ""}')

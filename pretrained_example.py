@@ -22,8 +22,8 @@ from training import download
 FLAGS = flags.FLAGS
 MINIBATCH = 8  # images at once: 1024x1024 ones fit into 8 GB
 
-flags.DEFINE_string('network', None, 'Network: a .safetensors file, a .pkl of the reference, a URL, '
-                    'or ffhq, celebahq, bedrooms, cars, cats: the published ones.')
+flags.DEFINE_string('network', None, 'Network: a .safetensors file, a .pkl of the reference, a '
+                    'URL, or ffhq, celebahq, bedrooms, cars, cats: the published ones.')
 flags.DEFINE_string('seeds', '0-35', 'Which latents: numbers and ranges, such as 0-35,99.')
 flags.DEFINE_float('trunc', None, 'Truncation psi: 1 = none, 0 = the average image; default: the '
                    "network's own, 0.7 as a rule.")

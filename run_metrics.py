@@ -120,7 +120,7 @@ def subjects():
     elif FLAGS.network:
         yield of_network(download.local_path(FLAGS.network, FLAGS.cache_dir), setting), FLAGS.outdir
     else:
-        run_dir = runs.find_run(FLAGS.results, FLAGS.run, '--run')
+        run_dir = runs.find_run(FLAGS.results, FLAGS.run, '--run=')
         paths, config = networks_of_run(run_dir, FLAGS.snapshot), runs.load_options(run_dir)
         setting = dataclasses.replace(setting, reals=FLAGS.reals or config.data, mirror=(
             config.mirror_augment if FLAGS.mirror_augment is None else FLAGS.mirror_augment))

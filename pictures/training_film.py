@@ -8,22 +8,8 @@ import re
 import numpy as np
 import PIL.Image
 
-from training.runs import run_dirs
-
 LARGEST_SIZE = (3840, 2160)  # of a frame: more does not play everywhere
 SMALLEST_SIDE = 512          # pixels; smaller pictures are enlarged by whole factors
-
-
-def find_run(run, results):
-    """The directory that `--run` names: a path, or the number of a run in `results`."""
-    if os.path.isdir(run):
-        return run
-    runs = run_dirs(results)
-    if run.isdigit() and int(run) in runs:
-        return runs[int(run)]
-    near = ', '.join(os.path.basename(path) for path in list(runs.values())[-5:])
-    raise ValueError(f'--run={run}: neither a directory nor the number of a run in {results}; '
-                     f'there: {near or "no runs at all"}.')
 
 
 def pictures_of(run_dir):

@@ -224,7 +224,7 @@ def test_every_kind_of_film_is_a_whole_file(outcomes, case, size, frames):
     ('walk_seeds', '--seeds and --w are not for --kind=walk'),
     ('grid', '--grid=2x2: has 4 places for 5 images'), ('no_grid', '--grid=0x2: must be'),
     ('seconds', '--seconds=0: must be above 0'), ('one_key', 'give two seeds or more'),
-    ('no_run', '--run=nowhere: neither a directory nor the number of a run'),
+    ('no_run', '--run=nowhere: neither a file, nor a run directory'),
     ('empty_run', 'there is no fakes*.png in it'), ('broken_run', 'fakes000007.png: is not a')])
 def test_errors_are_one_line_and_leave_nothing(outcomes, case, error):
     folder, results = outcomes

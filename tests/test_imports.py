@@ -53,7 +53,7 @@ def violations(path, source):
         if room == 'training' and top in ('metrics', 'conversion'):
             found.append(f'{path}: training imports {top}')
         if top == 'tensorflow_addons' and path.as_posix() != 'tests/test_layers.py':
-            found.append(f'{path}: tensorflow_addons is the yardstick of tests/test_layers.py alone')
+            found.append(f'{path}: tensorflow_addons is for tests/test_layers.py alone')
         if imported.startswith('absl.flags') and len(path.parts) > 1 and room != 'tests':
             found.append(f'{path}: only scripts read flags')
         if room == 'training' and top == 'training' and module:

@@ -14,7 +14,8 @@ DIGITS = f'--network={PARITY}/digits/network-final.pkl'
 @pytest.fixture(scope='module')
 def outcomes(tmp_path_factory):
     folder = tmp_path_factory.mktemp('examples')
-    cond = network_file(folder / 'cond.safetensors', resolution=8, num_channels=3, label_size=3)
+    cond = network_file(folder / 'cond.safetensors', lod=0, resolution=8, num_channels=3,
+                        label_size=3)
     lines = {
         'digits': [DIGITS, '--seeds=0-2,99'],
         'one': [DIGITS, '--seeds=99'],

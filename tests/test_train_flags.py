@@ -30,12 +30,12 @@ def flip_byte(path, offset):
     path.write_bytes(data)
 
 
-def network_file(path, **shape):
+def network_file(path, lod=1, **shape):
     """A network file of random weights; returns its path."""
     G = GeneratorConfig(fmap_base=64, fmap_max=8, latent_size=4, dlatent_size=4, mapping_fmaps=4,
                         mapping_layers=1, **shape)
     D = DiscriminatorConfig(fmap_base=64, fmap_max=8, **shape)
-    snapshot.save(path, build_network(G), build_network(D), build_network(G), kimg=3)
+    snapshot.save(path, build_network(G), build_network(D), build_network(G), kimg=3, lod=lod)
     return str(path)
 
 

@@ -12,7 +12,6 @@ from typing import Dict, List, NamedTuple
 from matplotlib.figure import Figure  # and not pyplot: nothing looks for a screen
 from matplotlib.ticker import MaxNLocator
 
-from training.runs import run_dirs
 from training.snapshot import write_atomically
 
 STATS_FILE = 'stats.jsonl'
@@ -33,18 +32,6 @@ class Curves(NamedTuple):
     run_dir: str
     ticks: Dict[str, Dict[float, float]]    # 'loss_D', 'loss_G', 'lod', 'resolution'
     metrics: Dict[str, Dict[float, float]]  # such as 'fid50k', 'ls_z'
-
-
-def find_run(run, outdir):
-    """The directory that `run` names: a path, or the number of a run in `outdir`."""
-    if os.path.isdir(run):
-        return run
-    runs = run_dirs(outdir)
-    if run.isdigit() and int(run) in runs:
-        return runs[int(run)]
-    newest = ', '.join(os.path.basename(path) for path in list(runs.values())[-5:])
-    raise ValueError(f'{run}: neither a directory nor the number of a run in {outdir!r}; '
-                     f'the newest there: {newest or "no runs at all"}.')
 
 
 def _records(path):

@@ -53,10 +53,10 @@ def load_options(run_dir):
         raise ValueError(f'{path}: cannot be read as the options of a run ({error}).') from error
 
 
-def find_run(outdir, run, flag='--resume'):
+def find_run(outdir, run, said='--resume='):
     """The run directory that `run` names: a number or a path.
 
-    ValueError, which begins with the `flag` that was wrong, says what there is.
+    ValueError says what there is; it begins with `said`, what stood before `run` in the command.
     """
     if os.path.isdir(run):
         return run
@@ -65,7 +65,7 @@ def find_run(outdir, run, flag='--resume'):
         return runs[int(run)]
     newest = [os.path.basename(path) for path in list(runs.values())[-5:]]
     near = ', '.join(newest) or 'no runs at all'
-    raise ValueError(f'{flag}={run}: neither a file, nor a run directory, nor a run number in '
+    raise ValueError(f'{said}{run}: neither a file, nor a run directory, nor a run number in '
                      f'{outdir!r}; the newest there: {near}.')
 
 
