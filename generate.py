@@ -121,8 +121,7 @@ def opened(mode):
 
 
 def main(args):
-    if len(args) > 1:
-        raise ValueError(f'{args[1]!r} is not a flag; write --flag=value.')
+    cli.refuse_positional(args)
     mode, seeds = chosen_mode(), parse_numbers(FLAGS.seeds, 'seeds')
     from pictures import w_files
     from training.images import save_png

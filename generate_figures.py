@@ -66,8 +66,7 @@ def drawable(painter, numbers):
 
 
 def main(args):
-    if len(args) > 1:
-        raise ValueError(f'{args[1]!r} is not a flag; write --flag=value.')
+    cli.refuse_positional(args)
     seeds = {flag: _numbers(flag) for flag in ('seeds', 'row_seeds', 'col_seeds')}
     from pictures import figures
     from pictures.painter import open_painter

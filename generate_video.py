@@ -110,8 +110,7 @@ def check_flags():
 
 
 def main(args):
-    if len(args) > 1:
-        raise ValueError(f'{args[1]!r} is not a flag; write --flag=value.')
+    cli.refuse_positional(args)
     check_flags()
     from pictures import films, mp4, training_film
     from training import runs

@@ -53,8 +53,7 @@ def generate(Gs, z, labels, lod):
 
 
 def main(args):
-    if len(args) > 1:
-        raise ValueError(f'{args[1]!r} is not a flag; write --flag=value.')
+    cli.refuse_positional(args)
     seeds = parse_numbers(FLAGS.seeds, 'seeds')
     from training import images, snapshot
     from training.summary import layer_table

@@ -41,8 +41,7 @@ def progress(pools):
 
 
 def main(args):
-    if len(args) > 1:
-        raise ValueError(f'{args[1]!r} is not a flag; write --flag=value.')
+    cli.refuse_positional(args)
     from pictures import image_sources, ranking
     from training import download, snapshot
     from training.images import save_png

@@ -145,8 +145,7 @@ def measure(name, subject, directory):
 
 
 def main(args):
-    if len(args) > 1:
-        raise ValueError(f'{args[1]!r} is not a flag; write --flag=value.')
+    cli.refuse_positional(args)
     if FLAGS.check_networks:
         print_networks()
         return 0

@@ -105,8 +105,7 @@ def converted(label_size):
 
 
 def main(args):
-    if len(args) > 1:
-        raise ValueError(f'{args[1]!r} is not a flag; write --flag=value.')
+    cli.refuse_positional(args)
     if FLAGS.list_presets:
         print_presets()
         return 0

@@ -76,6 +76,8 @@ def outcomes(tmp_path_factory):
         'page': ['--resume', str(folder / 'page.pkl')],
         'no_file': ['--resume=nowhere.safetensors'],
         'kimg_alone': ['--resume_kimg=5'],
+        'grid': ['--grid=20by10'],
+        'grid_layout': ['--grid_layout=rows'],
         'metrics': ['--metrics=beauty'],
         'initial': ['--lod_initial_resolution=64'],
     }
@@ -93,6 +95,7 @@ def outcomes(tmp_path_factory):
     ('preset', ['--preset=stylegan', 'stylegan-1gpu']), ('stray', ["'results'"]),
     ('run', ['--resume=17', 'no runs']), ('page', ['page.pkl', 'HTML']),
     ('no_file', ['nowhere.safetensors']), ('kimg_alone', ['--resume_kimg']),
+    ('grid', ['grid', '20by10']), ('grid_layout', ['grid_layout', 'rows', 'row_per_class']),
     ('metrics', ['beauty']), ('initial', ['lod_initial_resolution', '64'])])
 def test_bad_input_is_one_clear_line(outcomes, case, words):
     results, outdir = outcomes

@@ -27,6 +27,12 @@ def with_underscores(argv):
     return result
 
 
+def refuse_positional(args):
+    """ValueError where something that is no flag stands on a script's command line."""
+    if len(args) > 1:
+        raise ValueError(f'{args[1]!r} is not a flag; write --flag=value.')
+
+
 def exit_code(main, args):
     """Runs `main(args)`; a ValueError or OSError becomes one line on stderr and 1."""
     script = os.path.basename(sys.argv[0])

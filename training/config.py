@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Optional, Tuple, Union
 
@@ -266,6 +267,9 @@ class ScheduleConfig:
             _require(getattr(self, name) > 0, name, 'above 0', getattr(self, name))
 
 
+GRID_LAYOUTS = ('random', 'row_per_class', 'col_per_class', 'class4x4')
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """A whole training run, apart from where it is written and what it starts from."""
@@ -291,6 +295,10 @@ class RunConfig:
                             ('image_snapshot_ticks', 0), ('network_snapshot_ticks', 0),
                             ('seed', 0)):
             _require(getattr(self, name) >= least, name, f'at least {least}', getattr(self, name))
+        _require(re.fullmatch(r'1080p|4k|[1-9]\d{0,2}x[1-9]\d{0,2}', self.grid), 'grid',
+                 "'1080p', '4k' or COLUMNSxROWS such as 20x10", self.grid)
+        _require(self.grid_layout in GRID_LAYOUTS, 'grid_layout', f'one of {GRID_LAYOUTS}',
+                 self.grid_layout)
         for name in ('total_kimg', 'G_smoothing_kimg'):
             _require(getattr(self, name) > 0, name, 'above 0', getattr(self, name))
         for name in ('resolution', 'num_channels', 'label_size'):

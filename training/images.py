@@ -7,8 +7,6 @@ import os
 import numpy as np
 import PIL.Image
 
-LAYOUTS = ('random', 'row_per_class', 'col_per_class', 'class4x4')
-
 
 def to_uint8(images, shrink=1):
     """Generated images as the reference's metrics and tools see them: truncated, not rounded.

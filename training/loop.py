@@ -160,7 +160,7 @@ class Run:
     """One training run: its state, its files, and the clock."""
 
     def __init__(self, config: RunConfig, run_dir, dataset, log, metrics):
-        self.config, self.run_dir, self.dataset, self.log = config, run_dir, dataset, log
+        self.config, self.run_dir, self.log = config, run_dir, log
         self.metrics = SnapshotMetrics(metrics, run_dir, log)
         self.total_nimg = int(config.total_kimg * 1000)
         with log.phase('Building the networks'):
@@ -195,8 +195,9 @@ class Run:
         self.state.nimg.assign(int(start_kimg * 1000))
         self.state.tick_start_nimg.assign(self.state.nimg)
         self.log.start_at(start_kimg)
-        img.save_png(os.path.join(self.run_dir, 'reals.png'), self.grid.real_picture())
-        self.log.images('reals', self.grid.real_picture(), self.state.nimg)
+        reals = self.grid.real_picture()
+        img.save_png(os.path.join(self.run_dir, 'reals.png'), reals)
+        self.log.images('reals', reals, self.state.nimg)
         self.save_fakes(self.schedule())
         self.checkpoints.save()
 

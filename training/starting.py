@@ -98,7 +98,8 @@ def _latest(config, outdir):
 
 def _go_on(config, run_dir):
     earlier = runs.load_options(run_dir)
-    _check_same(f'run {os.path.basename(run_dir)}', earlier, config)
+    _check_same(f'run {os.path.basename(run_dir)}', {'G': earlier.G, 'D': earlier.D},
+                {'G': config.G, 'D': config.D})
     if not has_checkpoint(os.path.join(run_dir, runs.CHECKPOINTS)):
         raise ValueError(f'{run_dir}: has no checkpoint to go on from. To start a new run from one '
                          'of its network files: --resume=FILE, with --resume_kimg if need be.')
@@ -111,7 +112,7 @@ def _from_network(config, path, resume_kimg, own_kimg):
     if networks.G is None or networks.D is None:
         raise ValueError(f'{path}: holds Gs only: it can generate, but training needs G and D too.')
     # The architecture is the file's; only what the data set decides has to be the same.
-    _check_same(os.path.basename(path), _Shapes(networks.G.config), _Shapes(config.G),
+    _check_same(os.path.basename(path), {'G': networks.G.config}, {'G': config.G},
                 fields=('resolution', 'num_channels', 'label_size'))
     config = dataclasses.replace(config, G=networks.G.config, D=networks.D.config)
     full = full_resolution_kimg(config.G.resolution, config.schedule)
@@ -126,16 +127,14 @@ def _from_network(config, path, resume_kimg, own_kimg):
     return Start(config, f'weights of {path}, kimg {kimg:g}{why}', initial=networks, kimg=kimg)
 
 
-class _Shapes(NamedTuple):
-    G: Any
+def _check_same(name, earlier, configs, fields=None):
+    """ValueError with a table of what differs between two {part: config of a network}.
 
-
-def _check_same(name, earlier, config, fields=None):
-    """ValueError with a table of what differs in the networks."""
+    fields: the names that are compared; None = all.
+    """
     rows = []
-    for part in ('G', 'D') if fields is None else ('G',):
-        ours = dataclasses.asdict(getattr(config, part))
-        theirs = dataclasses.asdict(getattr(earlier, part))
+    for part in configs:
+        ours, theirs = dataclasses.asdict(configs[part]), dataclasses.asdict(earlier[part])
         for field in fields or sorted(set(ours) | set(theirs)):
             if ours.get(field) != theirs.get(field):
                 rows.append(f'  {part}.{field}: {name}: {theirs.get(field)} | this command: '
