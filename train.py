@@ -45,6 +45,8 @@ flags.DEFINE_float('resume_kimg', None, 'With weights from a network file: where
 flags.DEFINE_string('metrics', 'auto', 'Measured after each network snapshot: names separated by '
                     "commas, 'none', or 'auto' = swd16k, as long as it takes less than a tick. The "
                     'best network by the first one is kept as network-best-*.')
+flags.DEFINE_integer('num_gpus', None, 'GPUs that share the minibatch; default: all of this '
+                     'machine, or its CPU where there are none.', lower_bound=1)
 flags.DEFINE_boolean('dry_run', False, 'Check everything, print the options, write nothing.')
 for _option in OPTIONS.values():
     if _option.kind == 'bool':
@@ -56,7 +58,7 @@ flags.register_multi_flags_validator(
     '--data must name a data set, or a folder or zip of images.')
 
 
-def configured(dataset):
+def configured(dataset, num_gpus):
     """The RunConfig that preset, data set and flags name."""
     overrides = {}
     for name, option in OPTIONS.items():
@@ -64,7 +66,7 @@ def configured(dataset):
         if value is not None:
             overrides[name] = value if option.kind == 'bool' else options.parse(option, value)
     return run_config(FLAGS.preset, dataset.directory, dataset.resolution, dataset.num_channels,
-                      dataset.label_size, overrides)
+                      dataset.label_size, overrides, num_gpus)
 
 
 def print_presets():
@@ -118,8 +120,10 @@ def main(args):
         return 0
     from training import loop, starting
     from training.dataset import TFRecordDataset
+    from training.replicas import local_replicas
+    replicas = local_replicas(FLAGS.num_gpus)
     dataset = TFRecordDataset(data, FLAGS.resolution, label_size)
-    config = configured(dataset)
+    config = configured(dataset, replicas.count)
     start = starting.find_start(config, FLAGS.outdir, FLAGS.resume, FLAGS.resume_snapshot,
                                 FLAGS.resume_kimg)
     config = start.config
@@ -132,7 +136,7 @@ def main(args):
     run_dir = start.run_dir or starting.make_run_dir(config, FLAGS.outdir)
     print(f'Run:        {run_dir}\n', flush=True)
     try:
-        loop.train(config, run_dir, start.initial, start.kimg, metrics)
+        loop.train(config, run_dir, start.initial, start.kimg, metrics, replicas)
     except loop.Interrupted as interrupted:
         print(f'{os.path.basename(sys.argv[0])}: {interrupted}', file=sys.stderr)
         return 130

@@ -19,13 +19,15 @@ MAY_IMPORT = {
     'schedule': {'config'},
     'layers': {'config'},
     'losses': {'config', 'layers'},
-    'networks': {'config', 'layers', 'seeds'},
+    'adam': {'replicas'},
+    'networks': {'config', 'layers', 'replicas', 'seeds'},
+    'replicas': set(),
     'networks_progan': {'config', 'layers', 'networks'},
     'reference': {'config', 'layers', 'networks', 'networks_progan', 'network_states'},
     'snapshot': {'config', 'layers', 'networks', 'networks_progan', 'file_kind', 'reference',
                  'state'},
-    'state': {'config', 'layers', 'networks', 'networks_progan'},
-    'steps': {'config', 'layers', 'losses', 'seeds', 'state'},
+    'state': {'adam', 'config', 'layers', 'networks', 'networks_progan', 'replicas'},
+    'steps': {'config', 'layers', 'losses', 'replicas', 'seeds', 'state'},
 }
 
 

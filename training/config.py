@@ -267,6 +267,23 @@ class ScheduleConfig:
             _require(getattr(self, name) > 0, name, 'above 0', getattr(self, name))
 
 
+PRECISIONS = {'float32': 'float32', 'mixed_bfloat16': 'bfloat16', 'mixed_float16': 'float16'}
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The type of activations at each resolution. Variables, norms and losses are float32."""
+    name: str = 'float32'
+    num_fp16_res: int = 4              # mixed_float16: how many of the highest resolutions
+
+    def dtype_at(self, r, config):
+        """The type's name at 2^r pixels of a network with this config."""
+        if self.name == 'mixed_float16' and r <= max(config.resolution_log2 - self.num_fp16_res, 2):
+            return 'float32'
+        return PRECISIONS[self.name]
+
+
+FLOAT32 = Precision()
 GRID_LAYOUTS = ('random', 'row_per_class', 'col_per_class', 'class4x4')
 
 
@@ -282,6 +299,11 @@ class RunConfig:
     mirror_augment: bool = False       # flip each real image left-right with probability 1/2
     minibatch_repeats: int = 4         # iterations between two readings of the schedule
     D_repeats: int = 1                 # D steps for each G step
+    num_gpus: int = 1                  # devices that share the minibatch
+    precision: str = 'float32'         # float32, mixed_bfloat16 or mixed_float16, of activations
+    num_fp16_res: int = 4              # mixed_float16: only in this many of the highest resolutions
+    batch_gpu: Optional[int] = None    # images that a GPU computes at a time, gradients added up
+    # until its share of the minibatch is complete; none = all of its share
     G_smoothing_kimg: float = 10.0     # half-life of the moving average Gs, thousands of images
     image_snapshot_ticks: int = 1      # ticks between two fakes*.png; 0 = never
     network_snapshot_ticks: int = 10   # ticks between two network-snapshot-*; 0 = at the end only
@@ -293,10 +315,14 @@ class RunConfig:
     def __post_init__(self):
         for name, least in (('minibatch_repeats', 1), ('D_repeats', 1), ('checkpoint_ticks', 1),
                             ('image_snapshot_ticks', 0), ('network_snapshot_ticks', 0),
-                            ('seed', 0)):
+                            ('seed', 0), ('num_fp16_res', 0), ('num_gpus', 1)):
             _require(getattr(self, name) >= least, name, f'at least {least}', getattr(self, name))
         _require(re.fullmatch(r'1080p|4k|[1-9]\d{0,2}x[1-9]\d{0,2}', self.grid), 'grid',
                  "'1080p', '4k' or COLUMNSxROWS such as 20x10", self.grid)
+        _require(self.precision in PRECISIONS, 'precision', f'one of {tuple(PRECISIONS)}',
+                 self.precision)
+        _require(self.batch_gpu is None or self.batch_gpu >= 1, 'batch_gpu', 'at least 1, or none',
+                 self.batch_gpu)
         _require(self.grid_layout in GRID_LAYOUTS, 'grid_layout', f'one of {GRID_LAYOUTS}',
                  self.grid_layout)
         for name in ('total_kimg', 'G_smoothing_kimg'):
@@ -542,7 +568,7 @@ def run_config(preset, data, resolution, num_channels, label_size, overrides=Non
     if unknown:
         raise ValueError(f'--{min(unknown)}: the {chosen.architecture} networks of the preset '
                          f'{preset!r} have no such option.')
-    return RunConfig(data=data, **parts, **run)
+    return RunConfig(data=data, num_gpus=num_gpus, **parts, **run)
 
 
 def _belonging(config_class, overrides):

@@ -209,22 +209,29 @@ class TFRecordDataset:
         return np.concatenate([_epoch_order(self.num_images, seed, epoch)[places[epochs == epoch]]
                                for epoch in np.unique(epochs)])
 
-    def batches(self, resolution, minibatch, position, seed):
+    def batches(self, resolution, minibatch, position, seed, share=(0, 1)):
         """The endless stream from `position` (in images) on, as a prefetching tf.data.Dataset.
 
-        Its elements are images, uint8 [minibatch, resolution, resolution, C], and their labels,
-        float32 [minibatch, label_size]. Iterate it under `plain_errors()`.
+        Its elements are images, uint8 [n, resolution, resolution, C], and their labels, float32
+        [n, label_size]. Iterate it under `plain_errors()`.
+
+        Args:
+            share: (number, count): only that one of `count` equal parts of each minibatch, so
+                n = minibatch / count.
         """
+        size = minibatch // share[1]
+
         def load(step):
-            indices = self.indices_at(position + int(step) * minibatch, minibatch, seed)
+            first = position + int(step) * minibatch + share[0] * size
+            indices = self.indices_at(first, size, seed)
             return self.read(resolution, indices), self.labels[indices]
 
         def load_in_graph(step):
             images, labels = tf.numpy_function(load, [step], [tf.uint8, tf.float32])
-            return (tf.ensure_shape(images, [minibatch, resolution, resolution, self.num_channels]),
-                    tf.ensure_shape(labels, [minibatch, self.label_size]))
+            return (tf.ensure_shape(images, [size, resolution, resolution, self.num_channels]),
+                    tf.ensure_shape(labels, [size, self.label_size]))
 
-        batch_bytes = minibatch * resolution**2 * self.num_channels
+        batch_bytes = size * resolution**2 * self.num_channels
         ahead = min(max(2**28 // batch_bytes, 2), 32)  # 256 MB, but at least two minibatches
         return tf.data.Dataset.range(2**62 // minibatch).map(load_in_graph).prefetch(ahead)
 

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 ACTIVATION_GAIN = np.sqrt(2)  # He et al. 2015; the reference uses it for ReLU and leaky ReLU alike
+FLOAT16_CLAMP = 256.0       # an overflow in one place would make all that follows infinite
 POOLED_MEAN_UP_TO = 64     # pixels; a GPU's pooling of whole larger images would be slow
 
 
@@ -48,6 +49,11 @@ def leaky_relu(x):
 
 
 NONLINEARITIES = {'lrelu': leaky_relu, 'relu': tf.nn.relu}
+
+
+def clamped(x):
+    """float16 activations held within +-256; others as they are (Karras et al. 2020, ADA, D.1)."""
+    return tf.clip_by_value(x, -FLOAT16_CLAMP, FLOAT16_CLAMP) if x.dtype == tf.float16 else x
 
 
 def upscale2d(x, factor=2):

@@ -12,11 +12,12 @@ import tensorflow as tf
 
 from training import images as img
 from training import snapshot
-from training.config import RunConfig, to_json
+from training.config import Precision, RunConfig, to_json
 from training.dataset import TFRecordDataset, blend_reals, plain_errors
 from training.log import RunLog, format_time, memory_gb
+from training.replicas import Replicas, replica_number
 from training.runs import CHECKPOINTS, FINAL, is_finished, save_options
-from training.schedule import training_schedule
+from training.schedule import chunks_of, training_schedule
 from training.seeds import folded_seed, random_normal
 from training.snapshot_metrics import SnapshotMetrics
 from training.state import Checkpoints, TrainingState, copy_weights
@@ -86,21 +87,27 @@ class SampleGrid:
         return picture.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
-def compiled_iteration(state: TrainingState, config: RunConfig, level):
+def compiled_iteration(state: TrainingState, config: RunConfig, replicas: Replicas, level,
+                       minibatch):
     """The whole iteration at one level as one compiled function.
 
     Takes D_repeats pairs (uint8 images, labels), G's labels [N, label_size], alpha, G_lrate,
-    D_lrate and ema_beta (scalar tensors). All random numbers follow from the run's seed and the
-    iteration's number, so that a resumed run is the run that was not interrupted.
+    D_lrate and ema_beta (scalar tensors); N is this process's share of the minibatch. All random
+    numbers follow from the run's seed, the iteration's and the replica's number, so that a resumed
+    run is the run that was not interrupted.
     """
-    def iterate(batches, G_labels, alpha, G_lrate, D_lrate, ema_beta):
-        base = folded_seed(folded_seed([config.seed, 0], state.iteration), 0)
-        options = {'level': level, 'alpha': alpha, 'losses': config.losses,
+    size = minibatch // replicas.count
+    chunks = chunks_of(size, config.batch_gpu)
+
+    def on_replica(iteration, batches, G_labels, alpha, G_lrate, D_lrate, ema_beta):
+        base = folded_seed(folded_seed([config.seed, 0], iteration), replica_number())
+        options = {'level': level, 'alpha': alpha, 'losses': config.losses, 'chunks': chunks,
                    'randomize_noise': True, 'style_mixing': True}
+        shape = [size, config.G.latent_size]
         for repeat, (images, labels) in enumerate(batches):
+            images, labels = replicas.own_rows(images), replicas.own_rows(labels)
             seed = folded_seed(base, repeat)
             reals = blend_reals(images, alpha, config.mirror_augment, folded_seed(seed, 10))
-            shape = [images.shape[0], config.G.latent_size]
             z_d = random_normal(shape, folded_seed(seed, 11))
             if repeat < config.D_repeats - 1:
                 discriminator_step(state, reals, labels, z_d, lrate=D_lrate, seed=seed, **options)
@@ -108,9 +115,14 @@ def compiled_iteration(state: TrainingState, config: RunConfig, level):
             else:
                 z_g = random_normal(shape, folded_seed(seed, 12))
                 train_iteration(state, reals, labels, z_d, z_g, G_lrate=G_lrate, D_lrate=D_lrate,
-                                ema_beta=ema_beta, G_labels=G_labels, seed=seed, **options)
-            state.nimg.assign_add(images.shape[0])
-            state.reals_drawn.assign_add(images.shape[0])
+                                ema_beta=ema_beta, G_labels=replicas.own_rows(G_labels), seed=seed,
+                                **options)
+
+    def iterate(batches, G_labels, *scalars):
+        replicas.strategy.run(on_replica, (state.iteration.read_value(), batches, G_labels,
+                                           *scalars))
+        for counter in (state.nimg, state.reals_drawn):
+            counter.assign_add(minibatch * config.D_repeats)
         state.iteration.assign_add(1)
 
     return tf.function(iterate, autograph=False)  # no tensor decides a branch; traces faster
@@ -119,8 +131,9 @@ def compiled_iteration(state: TrainingState, config: RunConfig, level):
 class Iterations:
     """Runs iterations at any level: keeps compiled functions and the stream of reals."""
 
-    def __init__(self, state, config, dataset, log):
+    def __init__(self, state, config, dataset, log, replicas):
         self.state, self.config, self.dataset, self.log = state, config, dataset, log
+        self.replicas = replicas
         self._compiled, self._stream, self._stream_key = {}, None, None
 
     def run(self, sched, minibatch_repeats):
@@ -131,8 +144,8 @@ class Iterations:
         scalars = [tf.constant(value, tf.float32)
                    for value in (sched.lod - level, sched.G_lrate, sched.D_lrate, beta)]
         if (level, sched.minibatch) not in self._compiled:
-            self._compiled[level, sched.minibatch] = compiled_iteration(self.state, self.config,
-                                                                        level)
+            self._compiled[level, sched.minibatch] = compiled_iteration(
+                self.state, self.config, self.replicas, level, sched.minibatch)
             size = sched.resolution
             with self.log.phase(f'Compiling the {size}x{size} training step, minibatch '
                                 f'{sched.minibatch} (once per resolution)'):
@@ -146,36 +159,41 @@ class Iterations:
             batches = [next(self._stream) for _ in range(self.config.D_repeats)]
         G_labels = self.dataset.random_labels(
             [self.config.seed, LABEL_SEED, int(self.state.iteration)], minibatch)
+        share = minibatch // self.replicas.workers
+        G_labels = G_labels[self.replicas.worker * share:][:share]
         self._compiled[level, minibatch](batches, tf.constant(G_labels), *scalars)
 
     def _open_stream(self, sched):
         key = (sched.resolution, sched.minibatch)
         if key != self._stream_key:
-            self._stream = iter(self.dataset.batches(*key, int(self.state.reals_drawn),
-                                                     self.config.seed))
+            self._stream = iter(self.dataset.batches(
+                *key, int(self.state.reals_drawn), self.config.seed,
+                (self.replicas.worker, self.replicas.workers)))
             self._stream_key = key
 
 
 class Run:
     """One training run: its state, its files, and the clock."""
 
-    def __init__(self, config: RunConfig, run_dir, dataset, log, metrics):
+    def __init__(self, config: RunConfig, run_dir, dataset, log, metrics, replicas):
         self.config, self.run_dir, self.log = config, run_dir, log
         self.metrics = SnapshotMetrics(metrics, run_dir, log)
         self.total_nimg = int(config.total_kimg * 1000)
         with log.phase('Building the networks'):
             tf.keras.utils.set_random_seed(config.seed)
-            self.state = TrainingState(config.G, config.D)
+            with replicas.strategy.scope():
+                self.state = TrainingState(config.G, config.D,
+                                           Precision(config.precision, config.num_fp16_res))
         self.checkpoints = Checkpoints(self.state, os.path.join(run_dir, CHECKPOINTS))
         self.grid = SampleGrid(config, dataset)
-        self.iterations = Iterations(self.state, config, dataset, log)
+        self.iterations = Iterations(self.state, config, dataset, log, replicas)
         self.clock = time.time()
         self.tick_seconds = self.maintenance = 0.0
 
     def schedule(self):
         """The schedule at this moment."""
-        return training_schedule(int(self.state.nimg), self.config.G.resolution, 1,
-                                 self.config.schedule)
+        return training_schedule(int(self.state.nimg), self.config.G.resolution,
+                                 self.config.num_gpus, self.config.schedule)
 
     def begin(self, initial, start_kimg):
         """Restores the newest checkpoint, or starts (from `initial`, a Snapshot, if given)."""
@@ -290,7 +308,7 @@ class Run:
                                   'Run the same command with --resume=latest to go on.')
 
 
-def train(config: RunConfig, run_dir, initial=None, start_kimg=0.0, metrics=None):
+def train(config: RunConfig, run_dir, initial=None, start_kimg=0.0, metrics=None, replicas=None):
     """Trains in `run_dir` until total_kimg; goes on from the newest checkpoint if there is one.
 
     Args:
@@ -300,6 +318,8 @@ def train(config: RunConfig, run_dir, initial=None, start_kimg=0.0, metrics=None
         start_kimg: where in the schedule a new run starts.
         metrics: {name: SnapshotMetric}, measured after each network snapshot; the best one by
             the first of them is kept.
+        replicas: config.num_gpus devices that share the minibatch; None = one, the first GPU or the
+            CPU.
     Raises:
         Interrupted: after SIGINT or SIGTERM, with a checkpoint written.
         ValueError: a loss is not finite, or the data are damaged.
@@ -310,7 +330,7 @@ def train(config: RunConfig, run_dir, initial=None, start_kimg=0.0, metrics=None
         with log.phase('Opening the data set'):
             dataset = TFRecordDataset(config.data, config.G.resolution, config.G.label_size,
                                       verify=False)
-        run = Run(config, run_dir, dataset, log, metrics or {})
+        run = Run(config, run_dir, dataset, log, metrics or {}, replicas or Replicas())
         run.begin(initial, start_kimg)
         if int(run.state.nimg) >= run.total_nimg and is_finished(run_dir):
             log.say(f'This run is complete: {run.kimg:g} of {config.total_kimg:g} kimg. A larger '

@@ -31,13 +31,19 @@ def G_wgan(fake_scores):
     return -fake_scores
 
 
-def scores_and_penalty(D, images, level):
-    """Scores [N, 1] of `images`, and the squared norm [N, 1] of their full-resolution gradient."""
+def scores_and_penalty(D, images, level, loss_scale=None):
+    """Scores [N, 1] of `images`, and the squared norm [N, 1] of their full-resolution gradient.
+
+    loss_scale: what scores are multiplied with before, and gradients divided by after
+        differentiation, so that float16 does not lose them; None = 1.
+    """
     with tf.GradientTape() as tape:
         tape.watch(images)
         scores = D(images)
-        total = tf.reduce_sum(scores)
+        total = tf.reduce_sum(scores) * (1 if loss_scale is None else loss_scale)
     gradients = tape.gradient(total, images)
+    if loss_scale is not None:
+        gradients /= loss_scale
     norm2 = tf.reduce_sum(tf.square(gradients), axis=[1, 2, 3])[:, tf.newaxis]
     return scores, norm2 / 4 ** level
 
@@ -48,12 +54,13 @@ def D_logistic(D, reals, fakes, level=0):
     return tf.nn.softplus(D(fakes)) + tf.nn.softplus(-D(reals))
 
 
-def D_logistic_simplegp(D, reals, fakes, level=0, r1_gamma=10.0, r2_gamma=0.0):
+def D_logistic_simplegp(D, reals, fakes, level=0, r1_gamma=10.0, r2_gamma=0.0,
+                        penalty_of=scores_and_penalty):
     """D_logistic with the penalties r1_gamma / 2 |dD/dx|^2 on reals and r2_gamma / 2 on fakes."""
     loss = 0.0
     for images, sign, gamma in ((fakes, 1, r2_gamma), (reals, -1, r1_gamma)):
         if gamma:
-            scores, penalty = scores_and_penalty(D, images, level)
+            scores, penalty = penalty_of(D, images, level)
             loss += penalty * (gamma * 0.5)
         else:
             scores = D(images)
@@ -74,27 +81,31 @@ def D_hinge(D, reals, fakes, level=0):
     return tf.nn.relu(1 + D(fakes)) + tf.nn.relu(1 - D(reals))
 
 
-def mixing_penalty(D, reals, fakes, level, mixing, wgan_lambda=10.0, wgan_target=1.0):
+def mixing_penalty(D, reals, fakes, level, mixing, wgan_lambda=10.0, wgan_target=1.0,
+                   penalty_of=scores_and_penalty):
     """wgan_lambda (|gradient| - target)^2 / target^2 between reals and fakes, [N, 1].
 
     mixing: [N, 1, 1, 1], uniform in [0, 1): where on the line from real to fake.
     """
     mixed = lerp(reals, tf.cast(fakes, reals.dtype), mixing)
-    _, norm2 = scores_and_penalty(D, mixed, level)
+    _, norm2 = penalty_of(D, mixed, level)
     return tf.square(tf.sqrt(norm2) - wgan_target) * (wgan_lambda / wgan_target ** 2)
 
 
 def D_wgan_gp(D, reals, fakes, level=0, mixing=None, wgan_lambda=10.0, wgan_epsilon=0.001,
-              wgan_target=1.0):
+              wgan_target=1.0, penalty_of=scores_and_penalty):
     """D_wgan with the gradient penalty between reals and fakes, [N, 1]. mixing: see there."""
     return (D_wgan(D, reals, fakes, wgan_epsilon=wgan_epsilon)
-            + mixing_penalty(D, reals, fakes, level, mixing, wgan_lambda, wgan_target))
+            + mixing_penalty(D, reals, fakes, level, mixing, wgan_lambda, wgan_target,
+                             penalty_of))
 
 
-def D_hinge_gp(D, reals, fakes, level=0, mixing=None, wgan_lambda=10.0, wgan_target=1.0):
+def D_hinge_gp(D, reals, fakes, level=0, mixing=None, wgan_lambda=10.0, wgan_target=1.0,
+               penalty_of=scores_and_penalty):
     """D_hinge with the gradient penalty between reals and fakes, [N, 1]."""
     return (D_hinge(D, reals, fakes)
-            + mixing_penalty(D, reals, fakes, level, mixing, wgan_lambda, wgan_target))
+            + mixing_penalty(D, reals, fakes, level, mixing, wgan_lambda, wgan_target,
+                             penalty_of))
 
 
 def generator_loss(config: LossConfig, fake_scores):
@@ -104,17 +115,21 @@ def generator_loss(config: LossConfig, fake_scores):
             'G_wgan': G_wgan}[config.G_loss](fake_scores)
 
 
-def discriminator_loss(config: LossConfig, D, reals, fakes, level, mixing):
+def discriminator_loss(config: LossConfig, D, reals, fakes, level, mixing,
+                       penalty_of=scores_and_penalty):
     """The loss that `config` names, [N, 1].
 
-    mixing: [N, 1, 1, 1], uniform in [0, 1), for D_wgan_gp and D_hinge_gp.
+    Args:
+        mixing: [N, 1, 1, 1], uniform in [0, 1), for D_wgan_gp and D_hinge_gp.
+        penalty_of: (D, images, level) -> what `scores_and_penalty` returns.
     """
-    gp = {'wgan_lambda': config.wgan_lambda, 'wgan_target': config.wgan_target}
+    gp = {'wgan_lambda': config.wgan_lambda, 'wgan_target': config.wgan_target,
+          'penalty_of': penalty_of}
     epsilon = config.wgan_epsilon
     losses = {
         'D_logistic': lambda: D_logistic(D, reals, fakes),
         'D_logistic_simplegp': lambda: D_logistic_simplegp(D, reals, fakes, level, config.r1_gamma,
-                                                           config.r2_gamma),
+                                                           config.r2_gamma, penalty_of),
         'D_wgan': lambda: D_wgan(D, reals, fakes, wgan_epsilon=epsilon),
         'D_wgan_gp': lambda: D_wgan_gp(D, reals, fakes, level, mixing, wgan_epsilon=epsilon, **gp),
         'D_hinge': lambda: D_hinge(D, reals, fakes),

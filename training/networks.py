@@ -9,12 +9,14 @@ construction on. Source: Karras et al. 2018 (StyleGAN), Figure 1, section 2 and 
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from training import layers
-from training.config import DiscriminatorConfig, GeneratorConfig
+from training.config import FLOAT32, DiscriminatorConfig, GeneratorConfig
 from training.layers import Bias, Conv2D, Dense, DownConv2D, NamedLayer, UpConv2D, lerp
+from training.replicas import assign, mean_over_replicas
 from training.seeds import folded_seed, random_normal, random_uniform
 
 FROM_CONFIG = object()      # default of arguments whose value the network's own config holds
@@ -93,7 +95,7 @@ class Epilogue(NamedLayer):
         """x: [N, H, W, C]; w: [N, L, dlatent]; noise: [N or 1, H, W, 1] or None."""
         if self.config.use_noise:
             x = self.noise(x, noise)
-        x = layers.NONLINEARITIES[self.config.nonlinearity](self.bias(x))
+        x = layers.clamped(layers.NONLINEARITIES[self.config.nonlinearity](self.bias(x)))
         if self.config.use_pixel_norm:
             x = layers.pixel_norm(x)
         if self.config.use_instance_norm:
@@ -133,7 +135,7 @@ class DenseInput(NamedLayer):
 
 
 class ToRGB(NamedLayer):
-    """1x1 convolution to the image's channels: [N, H, W, C] -> [N, H, W, num_channels]."""
+    """1x1 convolution to the image's channels: [N, H, W, C] -> float32 [N, H, W, num_channels]."""
 
     def __init__(self, scope, fan_in, num_channels, use_wscale):
         super().__init__(scope)
@@ -141,7 +143,7 @@ class ToRGB(NamedLayer):
         self.bias = Bias(scope, num_channels)
 
     def call(self, x):
-        return self.bias(self.conv(x))
+        return self.bias(tf.cast(layers.clamped(self.conv(x)), tf.float32))
 
 
 def use_fused(fused_scale, resolution):
@@ -152,9 +154,9 @@ def use_fused(fused_scale, resolution):
 class Synthesis(NamedLayer):
     """w -> images, one 4x4 block and then two convolutions a resolution (Figure 1b)."""
 
-    def __init__(self, config: GeneratorConfig, scope='G_synthesis'):
+    def __init__(self, config: GeneratorConfig, precision=FLOAT32, scope='G_synthesis'):
         super().__init__(scope)
-        self.config = config
+        self.config, self.precision = config, precision
         if config.use_noise:
             for i in range(config.num_layers):
                 size = 2 ** (i // 2 + 2)
@@ -223,11 +225,13 @@ class Synthesis(NamedLayer):
 
         noise: as from `noise_maps`.
         """
-        x = self.epilogue0(self.input_layer(w[:, 0]), w, noise[0])
+        x = tf.cast(self.input_layer(w[:, 0]), self.precision.dtype_at(2, self.config))
+        x = self.epilogue0(x, w, noise[0])
         x = self.epilogue1(self.conv1(x), w, noise[1])
         coarser = x
         for r in range(3, self.config.resolution_log2 - level + 1):
             coarser, i = x, 2 * r - 4
+            x = tf.cast(x, self.precision.dtype_at(r, self.config))
             x = layers.blur2d(getattr(self, f'conv{i}')(x), self.config.blur_filter)
             x = getattr(self, f'epilogue{i}')(x, w, noise[i])
             x = getattr(self, f'epilogue{i + 1}')(getattr(self, f'conv{i + 1}')(x), w, noise[i + 1])
@@ -240,7 +244,7 @@ def blended_rgb(synthesis, x, coarser, r, alpha):
     if r > 2:
         images = lerp(images, layers.upscale2d(getattr(synthesis, f'to_rgb{r - 1}')(coarser)),
                       alpha)
-    return tf.cast(images, tf.float32)
+    return images
 
 
 class DlatentAverage(NamedLayer):
@@ -251,14 +255,23 @@ class DlatentAverage(NamedLayer):
         self.add('dlatent_avg', [dlatent_size], 'zeros', trainable=False)
 
 
-class Generator(tf.keras.Model):
-    """Mapping and synthesis, with truncation, style mixing and the average w (G_style)."""
+class Draws(NamedTuple):
+    """All that chance decides in one training pass of G, for the images of one replica."""
+    per_image: Any = ()    # any nest of tensors [N, ...]
+    first_rows: Any = None  # int32 []: rows of w that come from the first latent; None = all
 
-    def __init__(self, config: GeneratorConfig):
+
+class Generator(tf.keras.Model):
+    """Mapping and synthesis, with truncation, style mixing and the average w (G_style).
+
+    precision: what training passes compute in; variables are float32 in any case.
+    """
+
+    def __init__(self, config: GeneratorConfig, precision=FLOAT32):
         super().__init__()
         self.config = config
         self.mapping = Mapping(config)
-        self.synthesis = Synthesis(config)
+        self.synthesis = Synthesis(config, precision)
         self.average = DlatentAverage(config.dlatent_size)
 
     @property
@@ -282,8 +295,10 @@ class Generator(tf.keras.Model):
         """
         level, alpha = split_lod(lod, self.config.resolution_log2)
         if training:
-            return self.training_images(z, labels, level, alpha, randomize_noise,
-                                        style_mixing=True, seed=seed)
+            draws = self.training_draws(tf.shape(z)[0], level, randomize_noise, True, seed)
+            images, mean_w = self.training_images(z, labels, level, alpha, draws)
+            self.move_average(mean_w)
+            return images
         psi = self.config.truncation_psi if truncation_psi is FROM_CONFIG else truncation_psi
         cutoff = (self.config.truncation_cutoff if truncation_cutoff is FROM_CONFIG
                   else truncation_cutoff)
@@ -292,12 +307,42 @@ class Generator(tf.keras.Model):
                                           folded_seed(seed, 0))
         return self.synthesis.at_level(w, level, alpha, noise)
 
-    def training_images(self, z, labels, level, alpha, randomize_noise, style_mixing, seed=None):
-        """Images for a training step, at `level` (int) and `alpha`; moves the average w."""
-        w = self.training_dlatents(z, labels, level, style_mixing, seed)
-        noise = self.synthesis.noise_maps(tf.shape(w)[0], level, randomize_noise,
-                                          folded_seed(seed, 0))
-        return self.synthesis.at_level(w, level, alpha, noise)
+    def training_draws(self, batch, level, randomize_noise, style_mixing, seed=None):
+        """The Draws of one training pass: noise images, and the style mixing of section 3.1.
+
+        With the config's probability, one draw for the whole batch, a second latent's w takes over
+        from a random layer on.
+        """
+        config, per_image = self.config, {'noise': (), 'second_z': None}
+        if randomize_noise and config.use_noise:
+            per_image['noise'] = self.synthesis.noise_maps(batch, level, True, folded_seed(seed, 0))
+        if not (style_mixing and config.style_mixing_prob and config.num_styles > 1):
+            return Draws(per_image)
+        per_image['second_z'] = random_normal([batch, config.latent_size], folded_seed(seed, 1))
+        cutoff = random_uniform([], folded_seed(seed, 2), minval=1, dtype=tf.int32,
+                                maxval=config.num_layers - 2 * level)
+        mix = random_uniform([], folded_seed(seed, 3)) < config.style_mixing_prob
+        return Draws(per_image, tf.where(mix, cutoff, config.num_layers))
+
+    def training_images(self, z, labels, level, alpha, draws):
+        """Images for a training step, at `level` (int) and `alpha`, with what `draws` holds.
+
+        Returns: images [N, r, r, C], and the mean w [dlatent_size] for `move_average`.
+        """
+        w = self.mapping(z, labels)
+        mean_w = tf.stop_gradient(tf.reduce_mean(w[:, 0], axis=0))
+        if draws.first_rows is not None:
+            second = self.mapping(draws.per_image['second_z'], labels)
+            first = tf.range(self.config.num_layers) < draws.first_rows
+            w = tf.where(first[tf.newaxis, :, tf.newaxis], w, second)
+        noise = draws.per_image['noise'] or self.synthesis.noise_maps(1, level, False)
+        return self.synthesis.at_level(w, level, alpha, noise), mean_w
+
+    def move_average(self, mean_w):
+        """dlatent_avg <- lerp(mean w of the minibatch, dlatent_avg, beta)."""
+        if self.config.dlatent_avg_beta is not None:
+            assign(self.dlatent_avg, lerp(mean_over_replicas(mean_w), self.dlatent_avg,
+                                          self.config.dlatent_avg_beta))
 
     def truncated(self, w, psi, cutoff):
         """lerp(dlatent_avg, w, psi) in the first `cutoff` rows of w (None: in all)."""
@@ -307,34 +352,6 @@ class Generator(tf.keras.Model):
         truncate = tf.range(rows) < (rows if cutoff is None else cutoff)
         psi = tf.where(truncate, tf.cast(psi, tf.float32), 1.0)[tf.newaxis, :, tf.newaxis]
         return lerp(self.dlatent_avg, w, psi)
-
-    def training_dlatents(self, z, labels, level, style_mixing, seed=None):
-        """w for training: the average is moved, then styles are mixed (section 3.1).
-
-        Returns: [N, L, dlatent_size].
-        """
-        w = self.mapping(z, labels)
-        self.move_average(w)
-        if style_mixing and self.config.style_mixing_prob and self.config.num_styles > 1:
-            w = self._mixed_styles(w, tf.shape(z), labels, level, seed)
-        return w
-
-    def move_average(self, w):
-        """dlatent_avg <- lerp(mean of w over the minibatch, dlatent_avg, beta)."""
-        if self.config.dlatent_avg_beta is not None:
-            mean = tf.stop_gradient(tf.reduce_mean(w[:, 0], axis=0))
-            self.dlatent_avg.assign(lerp(mean, self.dlatent_avg, self.config.dlatent_avg_beta))
-
-    def _mixed_styles(self, w, z_shape, labels, level, seed):
-        """With the config's probability, a second latent's w from a random layer on."""
-        second = self.mapping(random_normal(z_shape, folded_seed(seed, 1)), labels)
-        layer_count = self.config.num_layers - 2 * level
-        cutoff = random_uniform([], folded_seed(seed, 2), minval=1, maxval=layer_count,
-                                dtype=tf.int32)
-        mix = random_uniform([], folded_seed(seed, 3)) < self.config.style_mixing_prob
-        first_rows = tf.range(self.config.num_layers) < tf.where(mix, cutoff,
-                                                                 self.config.num_layers)
-        return tf.where(first_rows[tf.newaxis, :, tf.newaxis], w, second)
 
 
 class FromRGB(NamedLayer):
@@ -347,7 +364,7 @@ class FromRGB(NamedLayer):
         self.activation = activation
 
     def call(self, images):
-        return self.activation(self.bias(self.conv(images)))
+        return layers.clamped(self.activation(self.bias(self.conv(images))))
 
 
 class DiscriminatorBlock(NamedLayer):
@@ -363,11 +380,11 @@ class DiscriminatorBlock(NamedLayer):
         self.blur_filter = blur_filter
 
     def call(self, x):
-        x = self.activation(self.bias0(self.conv0(x)))
+        x = layers.clamped(self.activation(self.bias0(self.conv0(x))))
         return self._halved(layers.blur2d(x, self.blur_filter))
 
     def _halved(self, x):
-        return self.activation(self.bias1(self.conv1(x)))
+        return layers.clamped(self.activation(self.bias1(self.conv1(x))))
 
 
 class DiscriminatorHead(NamedLayer):
@@ -403,9 +420,9 @@ class GrowingDiscriminator(tf.keras.Model):
     make_block: (size, fan_in, fan_out) -> the block that takes images from `size` to size / 2.
     """
 
-    def __init__(self, config, activation, make_block, num_scores, num_features):
+    def __init__(self, config, precision, activation, make_block, num_scores, num_features):
         super().__init__()
-        self.config = config
+        self.config, self.precision = config, precision
         resolution_log2 = config.resolution_log2
         for r in range(2, resolution_log2 + 1):
             setattr(self, f'from_rgb{r}', FromRGB(f'FromRGB_lod{resolution_log2 - r}',
@@ -430,14 +447,16 @@ class GrowingDiscriminator(tf.keras.Model):
 
     def at_level(self, images, labels, level, alpha):
         """Scores [N, 1] at `level` (int), `alpha` (number or tensor) of the coarser path."""
-        r = self.config.resolution_log2 - level
-        x = getattr(self, f'from_rgb{r}')(images)
+        r, dtype_at = self.config.resolution_log2 - level, self.precision.dtype_at
+        x = getattr(self, f'from_rgb{r}')(tf.cast(images, dtype_at(r, self.config)))
         if r > 2:
-            x = getattr(self, f'block{r}')(x)
-            coarser = getattr(self, f'from_rgb{r - 1}')(layers.downscale2d(images))
-            x = lerp(x, coarser, tf.cast(alpha, x.dtype))
+            dtype = dtype_at(r - 1, self.config)
+            x = tf.cast(getattr(self, f'block{r}')(x), dtype)
+            coarser = layers.downscale2d(images)
+            coarser = getattr(self, f'from_rgb{r - 1}')(tf.cast(coarser, dtype))
+            x = lerp(x, coarser, tf.cast(alpha, dtype))
         for s in range(r - 1, 2, -1):
-            x = getattr(self, f'block{s}')(x)
+            x = getattr(self, f'block{s}')(tf.cast(x, dtype_at(s, self.config)))
         return self._scores(self.head(x), labels)
 
     def _scores(self, scores, labels):
@@ -448,7 +467,7 @@ class GrowingDiscriminator(tf.keras.Model):
 class Discriminator(GrowingDiscriminator):
     """StyleGAN's discriminator (D_basic): one score an image, that of its class with labels."""
 
-    def __init__(self, config: DiscriminatorConfig):
+    def __init__(self, config: DiscriminatorConfig, precision=FLOAT32):
         activation = layers.NONLINEARITIES[config.nonlinearity]
 
         def make_block(size, fan_in, fan_out):
@@ -456,7 +475,7 @@ class Discriminator(GrowingDiscriminator):
             return DiscriminatorBlock(names, fan_in, fan_out, activation, config.blur_filter,
                                       config.use_wscale)
 
-        super().__init__(config, activation, make_block, max(config.label_size, 1),
+        super().__init__(config, precision, activation, make_block, max(config.label_size, 1),
                          config.mbstd_num_features)
 
     def _scores(self, scores, labels):

@@ -5,18 +5,18 @@ from __future__ import annotations
 import tensorflow as tf
 
 from training import layers
-from training.config import ProganDiscriminatorConfig, ProganGeneratorConfig
+from training.config import FLOAT32, ProganDiscriminatorConfig, ProganGeneratorConfig
 from training.layers import Bias, Conv2D, NamedLayer, UpConv2D
-from training.networks import (DenseInput, DiscriminatorBlock, GrowingDiscriminator, ToRGB,
+from training.networks import (DenseInput, DiscriminatorBlock, Draws, GrowingDiscriminator, ToRGB,
                                blended_rgb, checked_labels, split_lod, use_fused)
 
 
 class ProganSynthesis(NamedLayer):
     """[N, latent + label] -> images; pixel norm after each activation, no styles, no noise."""
 
-    def __init__(self, config: ProganGeneratorConfig):
+    def __init__(self, config: ProganGeneratorConfig, precision):
         super().__init__('')
-        self.config = config
+        self.config, self.precision = config, precision
         wscale = {'use_wscale': config.use_wscale}
         channels = config.nf(1)
         self.dense = DenseInput('4x4/Dense', config.latent_size + config.label_size, channels,
@@ -40,7 +40,7 @@ class ProganSynthesis(NamedLayer):
 
     def _epilogue(self, x, i):
         activation = layers.NONLINEARITIES['lrelu' if self.config.use_leakyrelu else 'relu']
-        return self._norm(activation(getattr(self, f'bias{i}')(x)))
+        return self._norm(layers.clamped(activation(getattr(self, f'bias{i}')(x))))
 
     def _norm(self, x):
         if not self.config.use_pixelnorm:
@@ -51,10 +51,11 @@ class ProganSynthesis(NamedLayer):
         """x: [N, latent_size + label_size] -> images at `level`, `alpha` of the coarser blended."""
         if self.config.normalize_latents:
             x = layers.pixel_norm(x, self.config.pixelnorm_epsilon)
-        x = self._epilogue(self.dense(x), 0)
+        x = self._epilogue(tf.cast(self.dense(x), self.precision.dtype_at(2, self.config)), 0)
         x = coarser = self._epilogue(self.conv1(x), 1)
         for r in range(3, self.config.resolution_log2 - level + 1):
             coarser = x
+            x = tf.cast(x, self.precision.dtype_at(r, self.config))
             for i in (2 * r - 4, 2 * r - 3):
                 x = self._epilogue(getattr(self, f'conv{i}')(x), i)
         return blended_rgb(self, x, coarser, self.config.resolution_log2 - level, alpha)
@@ -63,10 +64,10 @@ class ProganSynthesis(NamedLayer):
 class Generator(tf.keras.Model):
     """ProGAN's generator (G_paper): z and labels -> images."""
 
-    def __init__(self, config: ProganGeneratorConfig):
+    def __init__(self, config: ProganGeneratorConfig, precision=FLOAT32):
         super().__init__()
         self.config = config
-        self.synthesis = ProganSynthesis(config)
+        self.synthesis = ProganSynthesis(config, precision)
 
     def call(self, z, labels=None, lod=0.0):
         """z: [N, latent_size], labels: [N, label_size] -> [N, r, r, C], r = 2^(R - floor(lod))."""
@@ -80,10 +81,18 @@ class Generator(tf.keras.Model):
             x = tf.concat([x, checked_labels(labels, self.config.label_size)], axis=1)
         return self.synthesis.at_level(x, level, alpha)
 
-    def training_images(self, z, labels, level, alpha, randomize_noise, style_mixing, seed=None):
-        """Images for a training step; there is no noise and there are no styles here."""
-        del randomize_noise, style_mixing, seed
-        return self.at_level(z, labels, level, alpha)
+    def training_draws(self, batch, level, randomize_noise, style_mixing, seed=None):
+        """Nothing: there is no noise and there are no styles here."""
+        del batch, level, randomize_noise, style_mixing, seed
+        return Draws()
+
+    def training_images(self, z, labels, level, alpha, draws):
+        """Images for a training step; the mean w (networks.Generator) does not exist: 0."""
+        del draws
+        return self.at_level(z, labels, level, alpha), tf.zeros([])
+
+    def move_average(self, mean_w):
+        """Nothing: there is no average w."""
 
 
 class UnfusedBlock(DiscriminatorBlock):
@@ -91,13 +100,13 @@ class UnfusedBlock(DiscriminatorBlock):
 
     def _halved(self, x):
         x = tf.nn.conv2d(x, self.conv1.scaled(x.dtype), 1, 'SAME')
-        return layers.downscale2d(self.activation(self.bias1(x)))
+        return layers.downscale2d(layers.clamped(self.activation(self.bias1(x))))
 
 
 class Discriminator(GrowingDiscriminator):
     """ProGAN's discriminator (D_paper): no blur, one score whatever the labels."""
 
-    def __init__(self, config: ProganDiscriminatorConfig):
+    def __init__(self, config: ProganDiscriminatorConfig, precision=FLOAT32):
         activation = layers.NONLINEARITIES['lrelu']
 
         def make_block(size, fan_in, fan_out):
@@ -108,4 +117,4 @@ class Discriminator(GrowingDiscriminator):
             names = [f'{size}x{size}/Conv0', f'{size}x{size}/{last}']
             return block(names, fan_in, fan_out, activation, None, config.use_wscale)
 
-        super().__init__(config, activation, make_block, 1, 1)
+        super().__init__(config, precision, activation, make_block, 1, 1)

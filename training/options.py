@@ -17,7 +17,7 @@ GROUPS = (('run', config.RunConfig), ('schedule', config.ScheduleConfig),
           ('losses', config.LossConfig), ('G', config.GeneratorConfig),
           ('D', config.DiscriminatorConfig), ('G', config.ProganGeneratorConfig),
           ('D', config.ProganDiscriminatorConfig))
-NOT_OPTIONS = {'data', 'G', 'D', 'losses', 'schedule',      # set in other ways
+NOT_OPTIONS = {'data', 'G', 'D', 'losses', 'schedule', 'num_gpus',  # set in other ways
                'resolution', 'num_channels', 'label_size'}  # the data set's
 
 

@@ -62,3 +62,10 @@ def _minibatch(current, num_replicas, config):
     if per_replica is not None:
         minibatch = min(minibatch, per_replica * num_replicas)
     return minibatch
+
+
+def chunks_of(images, batch_gpu):
+    """How many equal shares a GPU computes its `images` of a minibatch in: the fewest there can be
+    of at most `batch_gpu` images each (None: one share)."""
+    least = 1 if batch_gpu is None else -(-images // batch_gpu)
+    return next(chunks for chunks in range(least, images + 1) if images % chunks == 0)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Optional
 
 from training import download, runs, snapshot
 from training.config import RunConfig
-from training.schedule import full_resolution_kimg, training_schedule
+from training.schedule import chunks_of, full_resolution_kimg, training_schedule
 from training.state import has_checkpoint
 
 
@@ -57,26 +57,44 @@ def make_run_dir(config, outdir):
 
 
 def check_minibatches(config):
-    """ValueError where a minibatch of the schedule does not fit the minibatch-stddev groups."""
-    group = config.D.mbstd_group_size
-    resolution, schedule = config.G.resolution, config.schedule
+    """ValueError where what a GPU computes at a time does not fit the minibatch-stddev groups."""
+    group, resolution, schedule = config.D.mbstd_group_size, config.G.resolution, config.schedule
     nimg, step = 0, (schedule.lod_training_kimg + schedule.lod_transition_kimg) * 1000
     current = schedule.lod_initial_resolution
-    while current <= resolution and group > 1:
-        minibatch = training_schedule(nimg, resolution, 1, schedule).minibatch
-        if minibatch > group and minibatch % group:
-            lower = minibatch - minibatch % group
+    while current <= resolution:
+        minibatch = training_schedule(nimg, resolution, config.num_gpus, schedule).minibatch
+        per_gpu = minibatch // config.num_gpus
+        if not per_gpu:
             raise ValueError(
                 f'--minibatch_base, --minibatch_dict: the minibatch at {current}x{current} must be '
-                f'a multiple of the minibatch-stddev group (--mbstd_group_size={group}); received '
-                f'{minibatch}: {lower} or {lower + group} would do.')
+                f'at least one image for each of the {config.num_gpus} GPUs; received less: raise '
+                'it, or train with fewer GPUs (--num_gpus).')
+        _check_stddev_groups(config, current, per_gpu, group)
         nimg, current = nimg + int(step), current * 2
+
+
+def _check_stddev_groups(config, resolution, per_gpu, group):
+    images = per_gpu // chunks_of(per_gpu, config.batch_gpu)
+    if group < 2 or images <= group or not images % group:
+        return
+    if images < per_gpu:
+        raise ValueError(
+            f'--batch_gpu: the {per_gpu} images of a GPU at {resolution}x{resolution} would be '
+            f'computed {images} at a time, which must be a multiple of the minibatch-stddev group '
+            f'(--mbstd_group_size={group}); received --batch_gpu={config.batch_gpu}: '
+            f'{max(images - images % group, 1)} may do.')
+    lower = (images - images % group) * config.num_gpus
+    raise ValueError(
+        f'--minibatch_base, --minibatch_dict: the minibatch at {resolution}x{resolution} must be a '
+        f'multiple of the minibatch-stddev group on each GPU (--mbstd_group_size={group}, '
+        f'{config.num_gpus} GPU); received {per_gpu * config.num_gpus}: {lower} or '
+        f'{lower + group * config.num_gpus} would do.')
 
 
 def _description(config):
     kind = {'stylegan': 'sgan', 'progan': 'pgan'}[config.architecture]
     labels = '-cond' if config.G.label_size else ''
-    return f'{kind}-{os.path.basename(os.path.abspath(config.data))}{labels}-1gpu'
+    return f'{kind}-{os.path.basename(os.path.abspath(config.data))}{labels}-{config.num_gpus}gpu'
 
 
 def _newest_run(config, outdir):

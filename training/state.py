@@ -7,18 +7,20 @@ import os
 import tensorflow as tf
 
 from training import networks, networks_progan
-from training.config import (DiscriminatorConfig, GeneratorConfig, ProganDiscriminatorConfig,
-                             ProganGeneratorConfig)
+from training.adam import Adam
+from training.config import (FLOAT32, DiscriminatorConfig, GeneratorConfig,
+                             ProganDiscriminatorConfig, ProganGeneratorConfig)
 from training.layers import lerp, named_variables
+from training.replicas import assign
 
 NETWORKS = {GeneratorConfig: networks.Generator, DiscriminatorConfig: networks.Discriminator,
             ProganGeneratorConfig: networks_progan.Generator,
             ProganDiscriminatorConfig: networks_progan.Discriminator}
 
 
-def build_network(config):
+def build_network(config, precision=FLOAT32):
     """The network that belongs to a config's type, built whole, with fresh weights."""
-    return NETWORKS[type(config)](config)
+    return NETWORKS[type(config)](config, precision)
 
 
 def copy_weights(source, target):
@@ -28,29 +30,24 @@ def copy_weights(source, target):
         targets[name].assign(variable)
 
 
-def _adam(network):
-    """Adam as in the paper (appendix C); with this epsilon it is TensorFlow 1's, bit for bit."""
-    optimizer = tf.keras.optimizers.Adam(0.0, beta_1=0.0, beta_2=0.99, epsilon=1e-8,
-                                         jit_compile=False)
-    optimizer.build(network.trainable_variables)
-    return optimizer
-
-
 class TrainingState(tf.Module):
     """G, D, Gs (the moving average of G), both optimizers, and where the run is.
 
     Everything that decides how the run goes on is a variable in here: a checkpoint of this object
-    and the run's options are the whole run.
+    and the run's options are the whole run. Made within the scope of a tf.distribute strategy, it
+    is the same on all replicas. Gs computes in float32 whatever the precision.
     """
 
-    STATS = ('loss_D', 'loss_G', 'score_real', 'score_fake', 'skipped_D', 'skipped_G')
+    STATS = ('loss_D', 'loss_G', 'score_real', 'score_fake', 'penalty', 'skipped_D', 'skipped_G')
 
-    def __init__(self, G_config, D_config):
+    def __init__(self, G_config, D_config, precision=FLOAT32):
         super().__init__()
-        self.G, self.D = build_network(G_config), build_network(D_config)
+        self.G, self.D = (build_network(config, precision) for config in (G_config, D_config))
         self.Gs = build_network(G_config)
         copy_weights(self.G, self.Gs)
-        self.G_opt, self.D_opt = _adam(self.G), _adam(self.D)
+        scaled_loss = precision.name == 'mixed_float16'
+        self.G_opt = Adam(self.G.trainable_variables, scaled_loss=scaled_loss)
+        self.D_opt = Adam(self.D.trainable_variables, scaled_loss=scaled_loss)
         self.nimg = tf.Variable(0, dtype=tf.int64)           # images shown
         self.iteration = tf.Variable(0, dtype=tf.int64)      # one G step each; seeds fold it in
         self.reals_drawn = tf.Variable(0, dtype=tf.int64)    # position in the stream of reals
@@ -61,13 +58,14 @@ class TrainingState(tf.Module):
         self.stat_sums = tf.Variable(tf.zeros([len(self.STATS)], tf.float64))
         self.stat_counts = tf.Variable(tf.zeros([len(self.STATS)], tf.float64))
 
-    def add_stats(self, **values):
-        """Adds to this tick's sums (on the device; read once a tick)."""
-        for name, value in values.items():
-            row = tf.one_hot(self.STATS.index(name), len(self.STATS), dtype=tf.float64)
-            # tf.where and not a product: a loss that is NaN must not spread to its neighbours.
-            self.stat_sums.assign_add(tf.where(row > 0, tf.cast(value, tf.float64), 0))
-            self.stat_counts.assign_add(row)
+    def add_stats(self, values):
+        """Adds {name: value} to this tick's sums, on each replica (read once a tick)."""
+        places = [[self.STATS.index(name)] for name in values]
+        values = tf.stack([tf.cast(value, tf.float64) for value in values.values()])
+        shape = [len(self.STATS)]
+        assign(self.stat_sums, self.stat_sums + tf.scatter_nd(places, values, shape))
+        assign(self.stat_counts, self.stat_counts + tf.scatter_nd(places, tf.ones_like(values),
+                                                                  shape))
 
     def take_stats(self):
         """{name: mean since the last call}; skipped_*: counts. Starts anew."""
@@ -86,7 +84,7 @@ class TrainingState(tf.Module):
     def update_moving_average(self, beta):
         """Gs <- lerp(G, Gs, beta) for what is trained; the rest is copied (ProGAN, section 6.1)."""
         for source, target in zip(self.G.variables, self.Gs.variables):
-            target.assign(lerp(source, target, beta) if source.trainable else source)
+            assign(target, lerp(source, target, beta) if source.trainable else source)
 
 
 def _first_line(error):

@@ -1,0 +1,83 @@
+"""Data parallelism: the copies (replicas) of a training step that share one minibatch.
+
+All of it is tf.distribute: `MirroredStrategy` for the GPUs of one machine and
+`MultiWorkerMirroredStrategy` for many machines. Without a strategy there is one replica.
+Each replica computes on its own rows of the minibatch; gradients, statistics and the average w
+are averaged; then each replica updates its own copy of every variable in the same way, so that
+all copies stay equal.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def mean_over_replicas(tensors):
+    """The tensors (any nest), each averaged over all replicas; called on each replica."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return tensors
+    return context.all_reduce(tf.distribute.ReduceOp.MEAN, tensors)
+
+
+def assign(variable, value):
+    """Sets this replica's copy of a variable; every replica has to set the same value.
+
+    `variable.assign` would merge the replicas first, which costs time, and cannot be done inside a
+    tf.cond or a tf.while_loop.
+    """
+    if tf.distribute.in_cross_replica_context():
+        variable.assign(value)
+    else:
+        tf.raw_ops.AssignVariableOp(resource=variable.handle,
+                                    value=tf.cast(value, variable.dtype))
+
+
+def replica_number():
+    """0..replicas-1, of this replica over all machines."""
+    return tf.distribute.get_replica_context().replica_id_in_sync_group
+
+
+class Replicas:
+    """The devices that share a run's minibatch, and this process's part of them.
+
+    Attributes: strategy; count, of all replicas; workers, processes that take part (one a machine);
+    worker, the number of this one; is_chief, whether it is the one that writes files.
+    """
+
+    def __init__(self, strategy=None):
+        self.strategy = strategy or tf.distribute.get_strategy()
+        self.count = self.strategy.num_replicas_in_sync
+        resolver = self.strategy.cluster_resolver
+        cluster = resolver.cluster_spec().as_dict() if resolver else {}
+        self.workers = sum(len(tasks) for tasks in cluster.values()) or 1
+        self.worker = resolver.task_id if self.workers > 1 else 0
+        self.is_chief = self.worker == 0
+
+    def own_rows(self, rows):
+        """The share of the replica that calls it, of the rows [N, ...] of this process."""
+        here = self.count // self.workers
+        if here == 1:
+            return rows
+        with tf.device('CPU:0'):  # so that only the share travels to a GPU
+            shares = tf.reshape(rows, [here, rows.shape[0] // here, *rows.shape[1:]])
+            return shares[replica_number() % here]
+
+
+def local_replicas(num_gpus=None):
+    """Replicas on the GPUs of this machine; without any, on its CPU.
+
+    Args:
+        num_gpus: how many of them; None = all.
+    Raises:
+        ValueError: there are fewer.
+    """
+    gpus = tf.config.list_logical_devices('GPU')
+    devices = gpus or tf.config.list_logical_devices('CPU')
+    count = num_gpus or len(gpus) or 1
+    if count > len(devices):
+        raise ValueError(f'--num_gpus must be at most the {len(gpus)} GPUs of this machine; '
+                         f'received {num_gpus}.')
+    if count == 1:
+        return Replicas()
+    return Replicas(tf.distribute.MirroredStrategy([device.name for device in devices[:count]]))
