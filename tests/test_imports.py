@@ -17,7 +17,8 @@ FILES = sorted(path.relative_to(ROOT)
 MAY_IMPORT = {
     'config': set(),
     'schedule': {'config'},
-    'layers': {'config'},
+    'layers': {'precision'},
+    'precision': set(),
     'losses': {'config', 'layers'},
     'adam': {'replicas'},
     'networks': {'config', 'layers', 'replicas', 'seeds'},

@@ -53,8 +53,8 @@ class Adam(tf.Module):
         assign(self.learning_rate, tf.cast(learning_rate, tf.float32))
         if self.scaled_loss:
             gradients = [gradient / self.loss_scale for gradient in gradients]
-        # x * 0 is 0 for every finite x, and NaN otherwise: one sum tells, and cannot overflow.
-        finite = tf.math.is_finite(tf.add_n([tf.reduce_sum(g * 0) for g in gradients]))
+        # One infinity or NaN makes the sum so. (A sum of x * 0 would be folded into 0 by Grappler.)
+        finite = tf.math.is_finite(tf.add_n([tf.reduce_sum(g) for g in gradients]))
 
         def update():
             self._update(gradients, trained)

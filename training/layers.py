@@ -12,6 +12,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from training.precision import convolved
+
 ACTIVATION_GAIN = np.sqrt(2)  # He et al. 2015; the reference uses it for ReLU and leaky ReLU alike
 FLOAT16_CLAMP = 256.0       # an overflow in one place would make all that follows infinite
 POOLED_MEAN_UP_TO = 64     # pixels; a GPU's pooling of whole larger images would be slow
@@ -72,7 +74,13 @@ def blur2d(x, taps):
         return x
     kernel = np.outer(taps, taps).astype(np.float32)
     kernel = np.tile((kernel / kernel.sum())[:, :, np.newaxis, np.newaxis], [1, 1, x.shape[-1], 1])
-    return tf.nn.depthwise_conv2d(x, tf.constant(kernel, x.dtype), [1, 1, 1, 1], 'SAME')
+    return convolved(lambda x, kernel: tf.nn.depthwise_conv2d(x, kernel, [1, 1, 1, 1], 'SAME'),
+                     x, tf.constant(kernel, x.dtype))
+
+
+def conv2d(x, kernel, stride=1):
+    """[N, H, W, in] -> [N, H / stride, W / stride, out], SAME."""
+    return convolved(lambda x, kernel: tf.nn.conv2d(x, kernel, stride, 'SAME'), x, kernel)
 
 
 def lerp(a, b, t):
@@ -131,7 +139,7 @@ class Conv2D(Weight):
         super().__init__(scope, [kernel, kernel, fan_in, fan_out], **weight_options)
 
     def call(self, x):
-        return tf.nn.conv2d(x, self.scaled(x.dtype), 1, 'SAME')
+        return conv2d(x, self.scaled(x.dtype))
 
 
 class UpConv2D(Weight):
@@ -152,7 +160,8 @@ class UpConv2D(Weight):
         kernel = kernel if self.fused else kernel[::-1, ::-1]
         kernel = tf.transpose(_sum_of_shifts(kernel), [0, 1, 3, 2])
         shape = [tf.shape(x)[0], 2 * x.shape[1], 2 * x.shape[2], kernel.shape[2]]
-        return tf.nn.conv2d_transpose(x, kernel, shape, 2, 'SAME')
+        return convolved(lambda x, kernel: tf.nn.conv2d_transpose(x, kernel, shape, 2, 'SAME'),
+                         x, kernel)
 
 
 def _sum_of_shifts(kernel):
@@ -172,7 +181,7 @@ class DownConv2D(Weight):
         super().__init__(scope, [3, 3, fan_in, fan_out], **weight_options)
 
     def call(self, x):
-        return tf.nn.conv2d(x, _sum_of_shifts(self.scaled(x.dtype)) / 4, 2, 'SAME')
+        return conv2d(x, _sum_of_shifts(self.scaled(x.dtype)) / 4, stride=2)
 
 
 class Noise(NamedLayer):

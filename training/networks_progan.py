@@ -99,7 +99,7 @@ class UnfusedBlock(DiscriminatorBlock):
     """ProGAN without fused scaling: the size is halved after bias and activation, not before."""
 
     def _halved(self, x):
-        x = tf.nn.conv2d(x, self.conv1.scaled(x.dtype), 1, 'SAME')
+        x = layers.conv2d(x, self.conv1.scaled(x.dtype))
         return layers.downscale2d(layers.clamped(self.activation(self.bias1(x))))
 
 
