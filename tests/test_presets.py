@@ -3,6 +3,7 @@
 import functools
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import tensorflow as tf
 
 from commands import results_of
 from parity_data import PARITY
-from training.config import PRESETS, find_preset, run_config
+from training.config import PRESETS, Precision, find_preset, run_config
 from training.schedule import full_resolution_kimg, training_schedule
 from training.starting import check_minibatches
 from training.state import TrainingState
@@ -28,10 +29,10 @@ def config_of(name, resolution, num_gpus=1, label_size=0, **overrides):
 
 
 @functools.lru_cache(maxsize=None)  # presets that differ in minibatches only are one training
-def trained(G, D, losses, lods, lrate):
+def trained(G, D, losses, lods, lrate, precision):
     """A state after one iteration at each of `lods`, its first state, and the losses."""
     tf.keras.utils.set_random_seed(1)
-    state = TrainingState(G, D)
+    state = TrainingState(G, D, precision)
     before = [[variable.numpy() for variable in network.trainable_variables]
               for network in (state.G, state.D, state.Gs)]
     random_state, found = np.random.RandomState(0), []
@@ -56,7 +57,8 @@ def test_every_preset_trains(name):
     fade = (schedule.lod_training_kimg + schedule.lod_transition_kimg / 2) * 1000
     fading = training_schedule(int(fade), 16, 1, schedule)
     state, before, losses = trained(config.G, config.D, config.losses, (fading.lod, 0.0),
-                                    fading.G_lrate)
+                                    fading.G_lrate,
+                                    Precision(config.precision, config.num_fp16_res))
     assert np.isfinite(losses).all() and len(losses) == 4
     stats = state.take_stats()
     assert stats['skipped_G'] == stats['skipped_D'] == 0
@@ -70,7 +72,8 @@ def test_every_preset_trains(name):
 
 @pytest.mark.parametrize('name', PRESETS)
 def test_every_preset_fits_a_megapixel_and_the_stddev_groups(name):
-    for num_gpus in (1, 2, 4, 8):
+    made_for = re.search(r'-(\d)gpu$', name)
+    for num_gpus in (1, 2, 4, 8) if made_for is None else (int(made_for[1]),):
         config = config_of(name, 1024, num_gpus)
         check_minibatches(config)
         group = config.D.mbstd_group_size

@@ -497,8 +497,9 @@ PRESETS = {
     **{f'progan-v2-{n}gpu': _progan(f'Progressive GAN, faster, with the minibatches for {_gpus(n)}',
                                     schedule_by_gpus={n: schedule})
        for n, schedule in _PROGAN.items()},
-    'progan-fp16': _progan('Progressive GAN v2 with the minibatch limits of half precision',
-                           {'pixelnorm_epsilon': 1e-4}, schedule_by_gpus=_PROGAN_FP16),
+    'progan-fp16': _progan('Progressive GAN v2 in half precision, with its minibatch limits',
+                           {'pixelnorm_epsilon': 1e-4}, schedule_by_gpus=_PROGAN_FP16,
+                           run={'precision': 'mixed_float16'}),
     'progan-conditional': _progan('Progressive GAN v2 with all labels of the data',
                                   max_label_size='full'),
     'progan-no-growing': _progan('Progressive GAN v2 at full resolution from the start',
