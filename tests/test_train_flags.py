@@ -80,6 +80,9 @@ def outcomes(tmp_path_factory):
         'grid_layout': ['--grid_layout=rows'],
         'metrics': ['--metrics=beauty'],
         'initial': ['--lod_initial_resolution=64'],
+        'gpus': ['--num_gpus=99'],
+        'precision': ['--precision=half'],
+        'shares': ['--batch_gpu=6', '--minibatch_base=12'],
     }
     lines = [[f'--data={data}', f'--outdir={outdir}', *SMALL, '--total_kimg=60', *argv]
              for argv in cases.values()]
@@ -96,7 +99,9 @@ def outcomes(tmp_path_factory):
     ('run', ['--resume=17', 'no runs']), ('page', ['page.pkl', 'HTML']),
     ('no_file', ['nowhere.safetensors']), ('kimg_alone', ['--resume_kimg']),
     ('grid', ['grid', '20by10']), ('grid_layout', ['grid_layout', 'rows', 'row_per_class']),
-    ('metrics', ['beauty']), ('initial', ['lod_initial_resolution', '64'])])
+    ('metrics', ['beauty']), ('initial', ['lod_initial_resolution', '64']),
+    ('gpus', ['--num_gpus', '99']), ('precision', ['precision', 'half', 'mixed_float16']),
+    ('shares', ['--batch_gpu=6', '6 at a time', '4 may do'])])
 def test_bad_input_is_one_clear_line(outcomes, case, words):
     results, outdir = outcomes
     code, _, errors = results[case]
