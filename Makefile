@@ -21,7 +21,7 @@ datasets/digits: | datasets/digits-images
 	$(PYTHON) dataset_tool.py create_from_images datasets/digits datasets/digits-images
 
 demo: $(SET_UP) | datasets/digits
-	$(PYTHON) train.py --data=datasets/digits --preset=digits --outdir=results --resume=latest
+	$(PYTHON) train.py --data=datasets/digits --preset=digits --outdir=results
 	@network=$$(ls results/*-digits-*/network-final.safetensors | tail -n 1) && set -x && \
 	$(PYTHON) pretrained_example.py --network=$$network --outdir=out/digits
 

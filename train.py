@@ -1,7 +1,8 @@
 """Trains a StyleGAN (or ProGAN) on a data set made by dataset_tool.py.
 
   train.py --data=datasets/faces                        train with the preset for one GPU
-  train.py --data=datasets/faces --resume=latest        go on with the newest run of that data set
+  train.py --data=datasets/faces                        the same again: goes on where it stopped
+  train.py --data=datasets/faces --resume=none          another run from the beginning
   train.py --data=datasets/cats --resume=faces.safetensors      transfer learning from a network
   train.py --data=photos.zip --resolution=256           a folder or zip of images is converted first
   train.py --data=datasets/faces --dry_run              check and show all options, write nothing
@@ -34,9 +35,11 @@ flags.DEFINE_integer('resolution', None, 'Train at this resolution; default: tha
                      'Images of a folder or zip are cropped and scaled to it.')
 flags.DEFINE_string('max_label_size', None, 'Labels: 0 = unconditional, N = the first N '
                     "components, full = all. Default: the preset's, 0 as a rule.")
-flags.DEFINE_string('resume', 'none', "'none' = a new run; 'latest' = go on with the newest run of "
-                    'this data set; a run number or directory = go on with that one; a network '
-                    'file = a new run from its weights (transfer learning).')
+flags.DEFINE_string('resume', 'auto', "'auto' = go on with the newest run that has the same data "
+                    "set and options, a new one if there is none; 'none' = a new run; 'latest' = "
+                    'go on with the newest run of this data set whatever its options; a run number '
+                    'or directory = go on with that one; a network file = a run that begins with '
+                    'its weights (transfer learning).')
 flags.DEFINE_integer('resume_snapshot', None, 'With --resume=RUN: a new run from the weights of '
                      "that run's network snapshot of this kimg.")
 flags.DEFINE_float('resume_kimg', None, 'With weights from a network file: where in the schedule '
@@ -118,7 +121,7 @@ def main(args):
     if data is None:
         print('Dry run: the images would be converted, then trained on; nothing was written.')
         return 0
-    from training import loop, starting
+    from training import loop, runs, starting
     from training.dataset import TFRecordDataset
     from training.replicas import local_replicas
     replicas = local_replicas(FLAGS.num_gpus)
@@ -133,10 +136,13 @@ def main(args):
     if FLAGS.dry_run:
         print('Dry run: nothing was written.')
         return 0
-    run_dir = start.run_dir or starting.make_run_dir(config, FLAGS.outdir)
+    if start.complete:
+        return 0
+    run_dir = start.run_dir or starting.make_run_dir(start, FLAGS.outdir)
     print(f'Run:        {run_dir}\n', flush=True)
     try:
-        loop.train(config, run_dir, start.initial, start.kimg, metrics, replicas)
+        with runs.locked(run_dir):
+            loop.train(config, run_dir, start.initial, start.kimg, metrics, replicas)
     except loop.Interrupted as interrupted:
         print(f'{os.path.basename(sys.argv[0])}: {interrupted}', file=sys.stderr)
         return 130

@@ -4,10 +4,16 @@ import json
 
 import numpy as np
 
+from training.config import run_config
 from training.dataset import Writer, pyramid
 
 SMALL = ['--preset=digits', '--fmap_base=64', '--fmap_max=8', '--latent_size=8', '--dlatent_size=8',
          '--mapping_fmaps=8', '--mapping_layers=2', '--minibatch_base=8', '--grid=3x2']
+# One level, 8x8, and four ticks of 64 images.
+SMALL_OPTIONS = {'fmap_base': 64, 'fmap_max': 8, 'latent_size': 8, 'dlatent_size': 8,
+                 'mapping_fmaps': 8, 'mapping_layers': 1, 'minibatch_base': 8, 'grid': '3x2',
+                 'lod_training_kimg': 0, 'lod_transition_kimg': 0, 'tick_kimg_base': 0.064,
+                 'total_kimg': 0.256}
 CLOCK_FIELDS = {'time', 'seconds', 'sec_per_tick', 'sec_per_kimg', 'maintenance_sec', 'eta',
                 'gpumem_gb', 'cpumem_gb'}
 
@@ -26,6 +32,11 @@ def write_dataset(directory, resolution=16, channels=1, count=40, label_size=0):
         if label_size:
             writer.write_labels(np.eye(label_size, dtype=np.float32)[np.arange(count) % label_size])
     return str(directory)
+
+
+def small_config(data, **options):
+    """The RunConfig of a training of seconds on a data set of 8x8 gray images."""
+    return run_config('digits', data, 8, 1, 0, {**SMALL_OPTIONS, **options})
 
 
 def stats_of(run_dir):

@@ -15,7 +15,10 @@ FILES = sorted(path.relative_to(ROOT)
 # All that each of these files may import from training. A file that is not named here may import
 # anything but loop.
 MAY_IMPORT = {
+    'checkpoints': set(),
     'config': set(),
+    'disk': {'checkpoints', 'runs'},
+    'rollback': {'layers'},
     'schedule': {'config'},
     'layers': {'precision'},
     'precision': set(),

@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 
 from small_data import SMALL, stats_of, write_dataset
 from training import snapshot
+from training.checkpoints import newest_nimg
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # 8x8, a fade, 16x16: twelve ticks of 64 images.
@@ -74,8 +75,7 @@ def test_a_run_leaves_what_people_script_against(whole_run):
 def test_a_finished_run_has_nothing_left_to_do(whole_run):
     data, run_dir, _ = whole_run
     before = {path.name: path.read_bytes() for path in run_dir.glob('*.safetensors')}
-    result = subprocess.run(command(data, run_dir.parent, '--max_label_size=full',
-                                    '--resume=latest'),
+    result = subprocess.run(command(data, run_dir.parent, '--max_label_size=full'),
                             capture_output=True, text=True, timeout=DEADLINE_SECONDS)
     assert result.returncode == 0 and 'This run is complete: 0.768 of 0.768' in result.stdout
     assert {path.name: path.read_bytes() for path in run_dir.glob('*.safetensors')} == before
@@ -101,15 +101,18 @@ def assert_same_run(run_dir, whole):
         assert (array == expected[name]).all(), name
 
 
-@pytest.mark.parametrize('number, tick, exit_code', [(signal.SIGKILL, 7, -9),
-                                                     (signal.SIGTERM, 3, 130)])
-def test_a_killed_run_goes_on_bit_for_bit(whole_run, tmp_path, number, tick, exit_code):
+# The second has its checkpoints by the clock: after every few iterations, anywhere in a tick.
+@pytest.mark.parametrize('number, tick, exit_code, options', [
+    (signal.SIGTERM, 3, 130, []),
+    (signal.SIGKILL, 7, -9, ['--checkpoint_ticks=1000', '--checkpoint_minutes=1e-6'])])
+def test_a_killed_run_goes_on_bit_for_bit(whole_run, tmp_path, number, tick, exit_code, options):
     data, whole, _ = whole_run
     run_dir = tmp_path / '00000-sgan-spots-cond-1gpu'
-    again = command(data, tmp_path, '--max_label_size=full', '--resume=latest')
+    again = command(data, tmp_path, '--max_label_size=full', *options)
     returned, output = run_until_tick(again, run_dir, tick, number)
     assert returned == exit_code, output
     assert not (run_dir / 'network-final.safetensors').exists()
+    assert newest_nimg(run_dir / 'checkpoints') >= 64 * tick - 32
     result = subprocess.run(again, capture_output=True, text=True, timeout=DEADLINE_SECONDS)
     assert result.returncode == 0, result.stderr
     assert 'Resuming at kimg' in result.stdout and 'optimizers restored' in result.stdout

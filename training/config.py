@@ -308,6 +308,9 @@ class RunConfig:
     image_snapshot_ticks: int = 1      # ticks between two fakes*.png; 0 = never
     network_snapshot_ticks: int = 10   # ticks between two network-snapshot-*; 0 = at the end only
     checkpoint_ticks: int = 1          # ticks between two checkpoints
+    checkpoint_minutes: float = 20     # one within a tick too when the last is so old; 0 = never
+    keep_checkpoints: int = 3          # the newest so many checkpoints stay
+    keep_snapshots: int = 0            # the newest so many network-snapshot-* stay; 0 = all
     grid: str = '1080p'                # size of the sample grids: '1080p', '4k' or COLUMNSxROWS
     grid_layout: str = 'random'        # 'random', 'row_per_class', 'col_per_class', 'class4x4'
     seed: int = 1000                   # of everything random in the run
@@ -315,7 +318,9 @@ class RunConfig:
     def __post_init__(self):
         for name, least in (('minibatch_repeats', 1), ('D_repeats', 1), ('checkpoint_ticks', 1),
                             ('image_snapshot_ticks', 0), ('network_snapshot_ticks', 0),
-                            ('seed', 0), ('num_fp16_res', 0), ('num_gpus', 1)):
+                            ('checkpoint_minutes', 0), ('keep_checkpoints', 1),
+                            ('keep_snapshots', 0), ('seed', 0), ('num_fp16_res', 0),
+                            ('num_gpus', 1)):
             _require(getattr(self, name) >= least, name, f'at least {least}', getattr(self, name))
         _require(re.fullmatch(r'1080p|4k|[1-9]\d{0,2}x[1-9]\d{0,2}', self.grid), 'grid',
                  "'1080p', '4k' or COLUMNSxROWS such as 20x10", self.grid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import itertools
 import json
 import os
 import resource
@@ -13,7 +14,7 @@ import time
 import tensorflow as tf
 import tqdm
 
-from training.snapshot import write_atomically
+from training.disk import Disk, append_line
 
 KIMG = 'kimg'
 
@@ -51,20 +52,25 @@ class RunLog:
     """Everything that a run writes for people to read."""
 
     def __init__(self, run_dir, total_kimg):
-        self.run_dir = run_dir
-        self._text = open(os.path.join(run_dir, 'log.txt'), 'a', encoding='utf-8')
-        self._stats_path = os.path.join(run_dir, 'stats.jsonl')
-        self._board = tf.summary.create_file_writer(run_dir)
+        self.run_dir, self.disk = run_dir, Disk(run_dir, self.say)
         self._bar = tqdm.tqdm(total=total_kimg, unit=KIMG, disable=not sys.stderr.isatty(),
                               bar_format='{l_bar}{bar}| {n:.1f}/{total:.0f} kimg [{elapsed}<'
                                          '{remaining}]', leave=False)
+        self._board = tf.summary.create_noop_writer()
+        self.disk.write('events.out.tfevents.*', self._open_board)
+
+    def _open_board(self):
+        self._board = tf.summary.create_file_writer(self.run_dir)
+
+    def _append(self, name, line):
+        path = os.path.join(self.run_dir, name)
+        self.disk.write(name, lambda: append_line(path, line))
 
     def say(self, line=''):
         """One line, on the terminal and in log.txt."""
         self._bar.write(line, file=sys.stdout)
         sys.stdout.flush()
-        self._text.write(line + '\n')
-        self._text.flush()
+        self._append('log.txt', line)
 
     @contextlib.contextmanager
     def phase(self, what):
@@ -87,17 +93,16 @@ class RunLog:
         """
         self._bar.initial = self._bar.n = kimg
         for path in glob.glob(os.path.join(glob.escape(self.run_dir), '*.jsonl')):
-            with open(path, encoding='utf-8') as file:
-                lines = file.read().splitlines()
-            kept = [line for line in lines if _kimg_of(line) <= kimg]
-            if len(kept) < len(lines):
-                write_atomically(path, ''.join(line + '\n' for line in kept).encode())
+            with open(path, 'rb') as file:
+                lines = file.read().splitlines(keepends=True)
+            kept = itertools.takewhile(
+                lambda line: line.endswith(b'\n') and _kimg_of(line) <= kimg, lines)
+            os.truncate(path, sum(map(len, kept)))  # needs no room, should the disk be full
 
     def tick(self, stats):
         """One tick's numbers: the line, stats.jsonl and TensorBoard scalars."""
         self.say(tick_line(stats))
-        with open(self._stats_path, 'a', encoding='utf-8') as file:
-            file.write(json.dumps(stats) + '\n')
+        self._append('stats.jsonl', json.dumps(stats))
         with self._board.as_default(step=int(stats['nimg'])):
             for name, value in stats.items():
                 if isinstance(value, (int, float)):
@@ -112,14 +117,11 @@ class RunLog:
 
     def metric(self, name, record):
         """One line in metric-<name>.jsonl."""
-        with open(os.path.join(self.run_dir, f'metric-{name}.jsonl'), 'a',
-                  encoding='utf-8') as file:
-            file.write(json.dumps(record) + '\n')
+        self._append(f'metric-{name}.jsonl', json.dumps(record))
 
     def close(self):
         self._bar.close()
         self._board.close()
-        self._text.close()
 
 
 def _kimg_of(line):

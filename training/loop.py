@@ -12,15 +12,18 @@ import tensorflow as tf
 
 from training import images as img
 from training import snapshot
+from training.checkpoints import Checkpoints
 from training.config import Precision, RunConfig, to_json
 from training.dataset import TFRecordDataset, blend_reals, plain_errors
 from training.log import RunLog, format_time, memory_gb
 from training.replicas import Replicas, replica_number
-from training.runs import CHECKPOINTS, FINAL, is_finished, save_options
+from training.rollback import ADVICE, MAX_ROLLBACKS, first_not_finite
+from training.runs import (CHECKPOINTS, FINAL, OPTIONS_FILE, remove_old_snapshots, save_options,
+                           snapshot_name)
 from training.schedule import chunks_of, training_schedule
-from training.seeds import folded_seed, random_normal
+from training.seeds import folded_seed, random_normal, run_seed
 from training.snapshot_metrics import SnapshotMetrics
-from training.state import Checkpoints, TrainingState, copy_weights
+from training.state import TrainingState, copy_weights
 from training.steps import discriminator_step, train_iteration
 
 GRID_SEED, LABEL_SEED = 1, 2  # what a draw is for, folded into the run's seed
@@ -99,8 +102,8 @@ def compiled_iteration(state: TrainingState, config: RunConfig, replicas: Replic
     size = minibatch // replicas.count
     chunks = chunks_of(size, config.batch_gpu)
 
-    def on_replica(iteration, batches, G_labels, alpha, G_lrate, D_lrate, ema_beta):
-        base = folded_seed(folded_seed([config.seed, 0], iteration), replica_number())
+    def on_replica(seed_of_run, iteration, batches, G_labels, alpha, G_lrate, D_lrate, ema_beta):
+        base = folded_seed(folded_seed([seed_of_run, 0], iteration), replica_number())
         options = {'level': level, 'alpha': alpha, 'losses': config.losses, 'chunks': chunks,
                    'randomize_noise': True, 'style_mixing': True}
         shape = [size, config.G.latent_size]
@@ -119,7 +122,8 @@ def compiled_iteration(state: TrainingState, config: RunConfig, replicas: Replic
                                 **options)
 
     def iterate(batches, G_labels, *scalars):
-        replicas.strategy.run(on_replica, (state.iteration.read_value(), batches, G_labels,
+        seed = run_seed(config.seed, state.rollbacks.read_value())
+        replicas.strategy.run(on_replica, (seed, state.iteration.read_value(), batches, G_labels,
                                            *scalars))
         for counter in (state.nimg, state.reals_drawn):
             counter.assign_add(minibatch * config.D_repeats)
@@ -135,6 +139,15 @@ class Iterations:
         self.state, self.config, self.dataset, self.log = state, config, dataset, log
         self.replicas = replicas
         self._compiled, self._stream, self._stream_key = {}, None, None
+
+    @property
+    def seed(self):
+        """That of the run, with the times it has gone back to a checkpoint."""
+        return run_seed(self.config.seed, int(self.state.rollbacks))
+
+    def reopen_stream(self):
+        """The next images are those that the state, which has been restored, says."""
+        self._stream_key = None
 
     def run(self, sched, minibatch_repeats):
         """`minibatch_repeats` iterations at one reading of the schedule."""
@@ -158,7 +171,7 @@ class Iterations:
         with plain_errors():
             batches = [next(self._stream) for _ in range(self.config.D_repeats)]
         G_labels = self.dataset.random_labels(
-            [self.config.seed, LABEL_SEED, int(self.state.iteration)], minibatch)
+            [self.seed, LABEL_SEED, int(self.state.iteration)], minibatch)
         share = minibatch // self.replicas.workers
         G_labels = G_labels[self.replicas.worker * share:][:share]
         self._compiled[level, minibatch](batches, tf.constant(G_labels), *scalars)
@@ -167,7 +180,7 @@ class Iterations:
         key = (sched.resolution, sched.minibatch)
         if key != self._stream_key:
             self._stream = iter(self.dataset.batches(
-                *key, int(self.state.reals_drawn), self.config.seed,
+                *key, int(self.state.reals_drawn), self.seed,
                 (self.replicas.worker, self.replicas.workers)))
             self._stream_key = key
 
@@ -184,10 +197,11 @@ class Run:
             with replicas.strategy.scope():
                 self.state = TrainingState(config.G, config.D,
                                            Precision(config.precision, config.num_fp16_res))
-        self.checkpoints = Checkpoints(self.state, os.path.join(run_dir, CHECKPOINTS))
+        self.checkpoints = Checkpoints(self.state, os.path.join(run_dir, CHECKPOINTS),
+                                       config.keep_checkpoints, log.say)
         self.grid = SampleGrid(config, dataset)
         self.iterations = Iterations(self.state, config, dataset, log, replicas)
-        self.clock = time.time()
+        self.clock = self.saved_at = time.time()
         self.tick_seconds = self.maintenance = 0.0
 
     def schedule(self):
@@ -214,10 +228,10 @@ class Run:
         self.state.tick_start_nimg.assign(self.state.nimg)
         self.log.start_at(start_kimg)
         reals = self.grid.real_picture()
-        img.save_png(os.path.join(self.run_dir, 'reals.png'), reals)
+        self.save_picture('reals.png', reals)
         self.log.images('reals', reals, self.state.nimg)
         self.save_fakes(self.schedule())
-        self.checkpoints.save()
+        self.checkpoints.save()  # on a full disk, better to stop now than to find nothing later
 
     @property
     def kimg(self):
@@ -227,22 +241,61 @@ class Run:
     def save_fakes(self, sched):
         """fakes<kimg>.png."""
         picture = self.grid.fake_picture(self.state.Gs, sched.lod, sched.minibatch)
-        img.save_png(os.path.join(self.run_dir, f'fakes{int(self.kimg):06d}.png'), picture)
+        self.save_picture(f'fakes{int(self.kimg):06d}.png', picture)
         self.log.images('fakes', picture, self.state.nimg)
 
+    def save_picture(self, name, picture):
+        """A picture, uint8 [H, W, C], if the disk has room for it."""
+        self.log.disk.write(name, lambda: img.save_png(os.path.join(self.run_dir, name), picture))
+
     def save_networks(self, name, sched):
-        """A network file; returns its path."""
-        path = os.path.join(self.run_dir, name)
-        snapshot.save(path, self.state.G, self.state.D, self.state.Gs, self.kimg, sched.lod)
+        """A network file; returns its path, or None where the disk is full."""
+        path, state = os.path.join(self.run_dir, name), self.state
+        if not self.log.disk.write(name, lambda: snapshot.save(path, state.G, state.D, state.Gs,
+                                                               self.kimg, sched.lod)):
+            return None
         self.log.say(f'Wrote {path} ({os.path.getsize(path) / 2**20:.1f} MB)')
         return path
 
+    def save_snapshot(self, sched):
+        """A network snapshot, measured; those that are more than enough are removed."""
+        path = self.save_networks(snapshot_name(self.kimg), sched)
+        if path is not None:
+            self.metrics.measure(self.state.Gs, path, self.kimg, sched.lod, self.tick_seconds)
+            remove_old_snapshots(self.run_dir, self.config.keep_snapshots, self.log.say)
+
     def save_checkpoint(self):
-        """The whole state; the time spent so far with it."""
-        now = time.time()
+        """The whole state, the time spent so far with it; goes back if it is not finite."""
+        broken = first_not_finite(self.state)
+        if broken:
+            self.roll_back(broken)
+            return
+        self.saved_at = now = time.time()
         self.state.seconds.assign_add(now - self.clock)
         self.clock = now
-        self.checkpoints.save()
+        self.log.disk.write('the checkpoint', self.checkpoints.save)
+
+    def roll_back(self, broken):
+        """Goes on from the newest checkpoint with other random numbers, because of `broken`.
+
+        Raises:
+            ValueError: it did so MAX_ROLLBACKS times already.
+        """
+        what = f'{broken} is not finite at kimg {self.kimg:.1f}'
+        rollbacks = int(self.state.rollbacks) + 1
+        seconds = float(self.state.seconds)
+        if rollbacks > MAX_ROLLBACKS:
+            raise ValueError(f'{what}, {ADVICE}')
+        if not self.checkpoints.restore_latest():
+            raise ValueError(f'{what}, and there is no checkpoint to go back to.')
+        self.state.rollbacks.assign(rollbacks)
+        self.state.seconds.assign(seconds)
+        self.log.say(f'{what}: back to kimg {self.kimg:.1f}, with other random numbers from here on'
+                     f' (time {rollbacks} of at most {MAX_ROLLBACKS}).')
+        self.log.start_at(self.kimg)
+        self.iterations.reopen_stream()
+        self.tick_seconds = 0.0
+        self.save_checkpoint()
 
     def tick(self, sched, done):
         """What happens every tick_kimg: numbers, pictures, snapshots, a checkpoint."""
@@ -250,20 +303,16 @@ class Run:
         stats = self._take_stats(sched, tick)
         start = time.time()
         self.log.tick(stats)
-        for name in ('loss_D', 'loss_G'):
-            if not math.isfinite(stats[name]):
-                raise ValueError(
-                    f'{name} is not finite in tick {tick} (kimg {self.kimg:.1f}). The checkpoint '
-                    f'and the snapshots of before are good; go on from them with another --seed or '
-                    f'a lower --G_lrate_base and --D_lrate_base.')
+        broken = first_not_finite(self.state, stats)
+        if broken:
+            self.roll_back(broken)
+            return
         config = self.config
         if done or (config.image_snapshot_ticks and tick % config.image_snapshot_ticks == 0):
             self.save_fakes(sched)
         if done or tick == 1 or (config.network_snapshot_ticks
                                  and tick % config.network_snapshot_ticks == 0):
-            path = self.save_networks(f'network-snapshot-{int(self.kimg):06d}{snapshot.SUFFIX}',
-                                      sched)
-            self.metrics.measure(self.state.Gs, path, self.kimg, sched.lod, self.tick_seconds)
+            self.save_snapshot(sched)
         self.state.tick.assign_add(1)
         self.state.tick_start_nimg.assign(self.state.nimg)
         if done or tick % config.checkpoint_ticks == 0:
@@ -304,8 +353,12 @@ class Run:
                 self.tick(sched, done)
             if stop.number is not None and not done:
                 self.save_checkpoint()
-                raise Interrupted(f'Stopped at kimg {self.kimg:.1f}; the checkpoint is written. '
-                                  'Run the same command with --resume=latest to go on.')
+                raise Interrupted(f'Stopped at kimg {self.kimg:.1f}. Run the same command again '
+                                  'to go on from the newest checkpoint, '
+                                  f'kimg {self.checkpoints.newest_kimg():.1f}.')
+            minutes = self.config.checkpoint_minutes
+            if minutes and time.time() - self.saved_at >= 60 * minutes:
+                self.save_checkpoint()
 
 
 def train(config: RunConfig, run_dir, initial=None, start_kimg=0.0, metrics=None, replicas=None):
@@ -322,22 +375,20 @@ def train(config: RunConfig, run_dir, initial=None, start_kimg=0.0, metrics=None
             CPU.
     Raises:
         Interrupted: after SIGINT or SIGTERM, with a checkpoint written.
-        ValueError: a loss is not finite, or the data are damaged.
+        ValueError: losses or weights are not finite, again and again, or the data are damaged.
     """
-    save_options(run_dir, to_json(config))
     log = RunLog(run_dir, config.total_kimg)
     try:
+        log.disk.write(OPTIONS_FILE, lambda: save_options(run_dir, to_json(config)))
         with log.phase('Opening the data set'):
             dataset = TFRecordDataset(config.data, config.G.resolution, config.G.label_size,
                                       verify=False)
         run = Run(config, run_dir, dataset, log, metrics or {}, replicas or Replicas())
         run.begin(initial, start_kimg)
-        if int(run.state.nimg) >= run.total_nimg and is_finished(run_dir):
-            log.say(f'This run is complete: {run.kimg:g} of {config.total_kimg:g} kimg. A larger '
-                    '--total_kimg goes on with it, --resume=none starts another.')
-            return
         with StopSignal() as stop:
             run.go(stop)
-        run.save_networks(FINAL, run.schedule())
+        if run.save_networks(FINAL, run.schedule()) is None:
+            raise OSError(f'{run_dir}: trained to the end, but there is no room for {FINAL}. Free '
+                          'some space, then run the same command again.')
     finally:
         log.close()

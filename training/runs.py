@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import hashlib
+import json
 import os
 import re
+from typing import NamedTuple, Optional
 
 from training.config import run_config_from_json
 from training.snapshot import SUFFIX, write_atomically
@@ -11,6 +16,7 @@ from training.snapshot import SUFFIX, write_atomically
 OPTIONS_FILE = 'training_options.json'
 CHECKPOINTS = 'checkpoints'
 FINAL = f'network-final{SUFFIX}'
+ORIGIN_FILE = 'started_from.json'
 
 
 def run_dirs(outdir):
@@ -53,6 +59,50 @@ def load_options(run_dir):
         raise ValueError(f'{path}: cannot be read as the options of a run ({error}).') from error
 
 
+class Origin(NamedTuple):
+    """The network file that a run began with, and where in the schedule."""
+    network: str   # its path
+    sha256: str    # of its bytes
+    kimg: float
+
+    def same(self, other: Optional[Origin]):
+        """Whether both began with the same bytes at the same place; paths may differ."""
+        return other is not None and (self.sha256, self.kimg) == (other.sha256, other.kimg)
+
+
+def origin(path, kimg):
+    """The Origin of a run that begins with the network file `path` at `kimg`."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        for block in iter(lambda: file.read(2**20), b''):
+            digest.update(block)
+    return Origin(os.path.abspath(path), digest.hexdigest(), float(kimg))
+
+
+def save_origin(run_dir, began_with: Origin):
+    """Writes the run's started_from.json."""
+    text = json.dumps(began_with._asdict(), indent=2)
+    write_atomically(os.path.join(run_dir, ORIGIN_FILE), text.encode())
+
+
+def has_origin(run_dir):
+    """Whether a run began with somebody's network."""
+    return os.path.isfile(os.path.join(run_dir, ORIGIN_FILE))
+
+
+def load_origin(run_dir):
+    """The Origin of a run; None where it began with fresh weights."""
+    if not has_origin(run_dir):
+        return None
+    path = os.path.join(run_dir, ORIGIN_FILE)
+    with open(path, encoding='utf-8') as file:
+        text = file.read()
+    try:
+        return Origin(**json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f'{path}: cannot be read ({error}).') from error
+
+
 def find_run(outdir, run, said='--resume='):
     """The run directory that `run` names: a number or a path.
 
@@ -74,12 +124,43 @@ def is_finished(run_dir):
     return os.path.isfile(os.path.join(run_dir, FINAL))
 
 
+def snapshot_name(kimg):
+    """File name of the network snapshot at `kimg`."""
+    return f'network-snapshot-{int(kimg):06d}{SUFFIX}'
+
+
 def network_snapshots(run_dir):
     """{kimg: path} of the run's network snapshots, by ascending kimg."""
     pattern = re.compile(r'network-snapshot-(\d{6,})' + re.escape(SUFFIX) + '$')
     found = {int(match.group(1)): os.path.join(run_dir, name) for name in os.listdir(run_dir)
              for match in [pattern.match(name)] if match}
     return dict(sorted(found.items()))
+
+
+def remove_old_snapshots(run_dir, keep, say):
+    """Leaves the newest `keep` network snapshots (0 = all), and says which are removed."""
+    old = list(network_snapshots(run_dir).values())[:-keep] if keep else []
+    for path in old:
+        os.remove(path)
+        say(f'Removed {path} (--keep_snapshots={keep})')
+
+
+@contextlib.contextmanager
+def locked(run_dir):
+    """Holds a run, so that no second process writes into it; ends with the process, if not before.
+
+    Raises:
+        ValueError: another process holds it.
+    """
+    with open(os.path.join(run_dir, 'log.txt'), 'a') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f'{run_dir} is being trained by another process. Wait until it has '
+                             'ended, or start another run with --resume=none.') from None
+        except OSError:  # a file system without locks
+            pass
+        yield
 
 
 def snapshot_of(run_dir, kimg):

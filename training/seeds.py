@@ -5,6 +5,11 @@ from __future__ import annotations
 import tensorflow as tf
 
 
+def run_seed(seed, rollbacks):
+    """The seed of a run that has gone back to a checkpoint `rollbacks` times (a tensor or not)."""
+    return seed + 1_000_003 * rollbacks
+
+
 def folded_seed(seed, number):
     """A stateless seed pair for the draw `number`; None stays None (the global generator)."""
     return None if seed is None else tf.random.experimental.stateless_fold_in(

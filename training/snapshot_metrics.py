@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
-import shutil
 import time
 from typing import Callable, Dict, NamedTuple
 
-from training.snapshot import SUFFIX
+from training.snapshot import SUFFIX, write_atomically
 
 
 class TooSlow(Exception):
@@ -54,8 +53,7 @@ class SnapshotMetrics:
             self.log.say(f'{name}: ' + ', '.join(f'{key} {value:.4g}'
                                                  for key, value in values.items())
                          + f' ({seconds:.1f}s)')
-            if is_best:
-                self._keep(network_path)
+            is_best = is_best and self._keep(network_path)
             self.log.metric(name, {'metric': name, 'kimg': kimg,
                                    'network': os.path.basename(network_path), **values,
                                    'seconds': seconds, 'best': is_best})
@@ -74,8 +72,11 @@ class SnapshotMetrics:
                     if record.get('best')), default=math.inf)
 
     def _keep(self, network_path):
-        """Copies a network file as the best one, which is there whole at any time."""
+        """Copies a network file as the best one, if the disk has room for it."""
         target = os.path.join(self.run_dir, best_name(self.deciding))
-        shutil.copyfile(network_path, f'{target}.part')
-        os.replace(f'{target}.part', target)
-        self.log.say(f'The best network by {self.deciding} so far: kept as {target}')
+        with open(network_path, 'rb') as file:
+            data = file.read()
+        kept = self.log.disk.write(os.path.basename(target), lambda: write_atomically(target, data))
+        if kept:
+            self.log.say(f'The best network by {self.deciding} so far: kept as {target}')
+        return kept

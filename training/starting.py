@@ -7,9 +7,15 @@ import os
 from typing import Any, NamedTuple, Optional
 
 from training import download, runs, snapshot
+from training.checkpoints import newest_nimg
 from training.config import RunConfig
 from training.schedule import chunks_of, full_resolution_kimg, training_schedule
-from training.state import has_checkpoint
+
+# Options that decide no number of a training: a command may change them and still go on with a run.
+FREE = {'total_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks', 'checkpoint_ticks',
+        'checkpoint_minutes', 'keep_checkpoints', 'keep_snapshots', 'grid', 'grid_layout',
+        'schedule.tick_kimg_base', 'schedule.tick_kimg_dict'}
+DATA_FIELDS = ('resolution', 'num_channels', 'label_size')  # what the data set decides in a network
 
 
 class Start(NamedTuple):
@@ -17,7 +23,9 @@ class Start(NamedTuple):
     config: RunConfig
     description: str
     run_dir: Optional[str] = None   # an earlier run to go on with; None = a new directory
+    complete: bool = False          # whether that run has nothing left to do
     initial: Any = None             # Snapshot with the weights of a new run; None = fresh weights
+    origin: Optional[runs.Origin] = None  # where those weights are from
     kimg: float = 0.0               # where in the schedule a new run starts
 
 
@@ -34,16 +42,18 @@ def find_start(config, outdir, resume, resume_snapshot=None, resume_kimg=None) -
         raise ValueError(f'--resume_kimg={resume_kimg:g} needs --resume=NETWORK_FILE or '
                          f'--resume_snapshot; received --resume={resume}.')
     if resume_snapshot is not None:
-        if names_network or resume == 'none':
+        if names_network or resume in ('none', 'auto'):
             raise ValueError('--resume_snapshot needs --resume=RUN, a run number or directory.')
-        run_dir = _newest_run(config, outdir) if resume == 'latest' else runs.find_run(outdir,
-                                                                                      resume)
-        return _from_network(config, runs.snapshot_of(run_dir, resume_snapshot), resume_kimg,
-                             own_kimg=True)
+        run_dir = (_newest_with_snapshot(config, outdir, resume_snapshot) if resume == 'latest'
+                   else runs.find_run(outdir, resume))
+        return _from_network(config, outdir, runs.snapshot_of(run_dir, resume_snapshot),
+                             resume_kimg, own_kimg=True)
     if names_network:
-        return _from_network(config, resume, resume_kimg, own_kimg=False)
+        return _from_network(config, outdir, resume, resume_kimg, own_kimg=False)
     if resume == 'none':
         return Start(config, 'fresh weights, kimg 0')
+    if resume == 'auto':
+        return _auto(config, outdir)
     if resume == 'latest':
         return _latest(config, outdir)
     if resume.endswith((snapshot.SUFFIX, '.pkl')) or os.sep in resume and not os.path.isdir(resume):
@@ -51,9 +61,12 @@ def find_start(config, outdir, resume, resume_snapshot=None, resume_kimg=None) -
     return _go_on(config, runs.find_run(outdir, resume))
 
 
-def make_run_dir(config, outdir):
+def make_run_dir(start, outdir):
     """Creates and returns the next run directory, such as results/00012-sgan-faces-1gpu."""
-    return runs.new_run_dir(outdir, _description(config))
+    run_dir = runs.new_run_dir(outdir, _description(start.config))
+    if start.origin is not None:
+        runs.save_origin(run_dir, start.origin)
+    return run_dir
 
 
 def check_minibatches(config):
@@ -93,45 +106,111 @@ def _check_stddev_groups(config, resolution, per_gpu, group):
 
 def _description(config):
     kind = {'stylegan': 'sgan', 'progan': 'pgan'}[config.architecture]
+    return f'{kind}-{_data_description(config)}'
+
+
+def _data_description(config):
     labels = '-cond' if config.G.label_size else ''
-    return f'{kind}-{os.path.basename(os.path.abspath(config.data))}{labels}-{config.num_gpus}gpu'
+    return f'{os.path.basename(os.path.abspath(config.data))}{labels}-{config.num_gpus}gpu'
 
 
-def _newest_run(config, outdir):
-    """The newest run of this data set that has a checkpoint, or None."""
-    description = _description(config)
-    fitting = [path for path in runs.run_dirs(outdir).values()
-               if os.path.basename(path)[6:] == description
-               and (has_checkpoint(os.path.join(path, runs.CHECKPOINTS)))]
-    return fitting[-1] if fitting else None
+def _runs_of_data(config, outdir):
+    """The runs of this data set that have a checkpoint, the newest first.
+
+    Those of the other architecture only if they have it from a network file.
+    """
+    own, data = _description(config), _data_description(config)
+    for path in reversed(runs.run_dirs(outdir).values()):
+        name = os.path.basename(path)[6:]
+        fits = name == own or name[5:] == data and runs.has_origin(path)
+        if fits and newest_nimg(os.path.join(path, runs.CHECKPOINTS)) is not None:
+            yield path
+
+
+def _newest_with_snapshot(config, outdir, kimg):
+    found = next((path for path in _runs_of_data(config, outdir)
+                  if kimg in runs.network_snapshots(path)), None)
+    if found is None:
+        raise ValueError(f'--resume_snapshot={kimg}: no run *-{_description(config)} in {outdir!r} '
+                         'has a network snapshot of that kimg.')
+    return found
+
+
+def _auto(config, outdir):
+    run_dir, why_not = _same_run(config, outdir, None)
+    if run_dir is not None:
+        return _go_on(config, run_dir)
+    return Start(config, 'fresh weights, kimg 0 (' + (
+        why_not or f'there is no run *-{_description(config)} with a checkpoint in {outdir!r} yet')
+        + ')')
 
 
 def _latest(config, outdir):
-    run_dir = _newest_run(config, outdir)
+    run_dir = next(_runs_of_data(config, outdir), None)
     if run_dir is None:
         return Start(config, f'fresh weights, kimg 0 (--resume=latest: there is no run '
                              f'*-{_description(config)} with a checkpoint in {outdir!r} yet)')
     return _go_on(config, run_dir)
 
 
+def _same_run(config, outdir, origin):
+    """(the newest run that a command like this one began or None, why not the newest of all)."""
+    reasons = []
+    for path in _runs_of_data(config, outdir):
+        reason = _difference(path, config, origin)
+        if reason is None:
+            return path, ''
+        reasons.append(f'{os.path.basename(path)} {reason}')
+    return None, reasons[0] if reasons else ''
+
+
+def _difference(run_dir, config, origin):
+    """Why a run is not one that this command began; None if it is."""
+    try:
+        earlier, its_origin = runs.load_options(run_dir), runs.load_origin(run_dir)
+    except ValueError as error:
+        return f'cannot be gone on with: {error}'
+    if its_origin is None and origin is not None:
+        return 'began with fresh weights'
+    if its_origin is not None and not its_origin.same(origin):
+        return f'began with {its_origin.network} at kimg {its_origin.kimg:g}'
+    changed = [name for name in _changed(earlier, config) if name not in FREE]
+    if not changed:
+        return None
+    more = f' and {len(changed) - 1} more' if len(changed) > 1 else ''
+    return (f'has other options: {changed[0]} {_flat(earlier).get(changed[0])} there, '
+            f'{_flat(config).get(changed[0])} here{more}; --resume=latest would go on with it')
+
+
 def _go_on(config, run_dir):
-    earlier = runs.load_options(run_dir)
-    _check_same(f'run {os.path.basename(run_dir)}', {'G': earlier.G, 'D': earlier.D},
-                {'G': config.G, 'D': config.D})
-    if not has_checkpoint(os.path.join(run_dir, runs.CHECKPOINTS)):
+    """From the newest checkpoint of a run; complete where that has nothing left to do."""
+    earlier, networks = runs.load_options(run_dir), {'G': config.G, 'D': config.D}
+    _check_same(f'run {os.path.basename(run_dir)}', {'G': earlier.G, 'D': earlier.D}, networks,
+                fields=DATA_FIELDS if runs.has_origin(run_dir) else None)
+    # One that began with a network file has the architecture of that.
+    config = dataclasses.replace(config, G=earlier.G, D=earlier.D)
+    nimg = newest_nimg(os.path.join(run_dir, runs.CHECKPOINTS))
+    if nimg is None:
         raise ValueError(f'{run_dir}: has no checkpoint to go on from. To start a new run from one '
                          'of its network files: --resume=FILE, with --resume_kimg if need be.')
-    return Start(config, f'the newest checkpoint of {run_dir}{_changes(earlier, config)}',
-                 run_dir=run_dir)
+    if runs.is_finished(run_dir) and nimg >= int(config.total_kimg * 1000):
+        another = 'another --seed' if runs.has_origin(run_dir) else '--resume=none'
+        return Start(config, f'{run_dir}. This run is complete: {nimg / 1000:g} of '
+                             f'{config.total_kimg:g} kimg. A larger --total_kimg goes on with it, '
+                             f'{another} starts another.', run_dir=run_dir, complete=True)
+    changes = ', '.join(_changed(earlier, config))
+    return Start(config, f'the newest checkpoint of {run_dir}, kimg {nimg / 1000:g}'
+                 + (f' (changed since: {changes})' if changes else ''), run_dir=run_dir)
 
 
-def _from_network(config, path, resume_kimg, own_kimg):
+def _from_network(config, outdir, path, resume_kimg, own_kimg):
+    """A new run with the weights of a network file, or the one that this command began already."""
     networks = snapshot.load(path)
     if networks.G is None or networks.D is None:
         raise ValueError(f'{path}: holds Gs only: it can generate, but training needs G and D too.')
     # The architecture is the file's; only what the data set decides has to be the same.
     _check_same(os.path.basename(path), {'G': networks.G.config}, {'G': config.G},
-                fields=('resolution', 'num_channels', 'label_size'))
+                fields=DATA_FIELDS)
     config = dataclasses.replace(config, G=networks.G.config, D=networks.D.config)
     full = full_resolution_kimg(config.G.resolution, config.schedule)
     kimg = resume_kimg if resume_kimg is not None else networks.kimg if own_kimg else full
@@ -142,7 +221,13 @@ def _from_network(config, path, resume_kimg, own_kimg):
     if kimg >= config.total_kimg:
         raise ValueError(f'--total_kimg={config.total_kimg:g} must be more than the starting kimg, '
                          f'{kimg:g}{why}; received a run that would end before it starts.')
-    return Start(config, f'weights of {path}, kimg {kimg:g}{why}', initial=networks, kimg=kimg)
+    origin = runs.origin(path, kimg)
+    run_dir, why_not = _same_run(config, outdir, origin)
+    if run_dir is not None:
+        return _go_on(config, run_dir)
+    why += f'; a new run: {why_not}' if why_not else ''
+    return Start(config, f'weights of {path}, kimg {kimg:g}{why}', initial=networks, kimg=kimg,
+                 origin=origin)
 
 
 def _check_same(name, earlier, configs, fields=None):
@@ -163,10 +248,17 @@ def _check_same(name, earlier, configs, fields=None):
                          'network; nothing was written.')
 
 
-def _changes(earlier, config):
-    ours, theirs = (dataclasses.asdict(item) for item in (config, earlier))
-    changed = [f'{part}{name}' for part, a, b in (
-        ('', ours, theirs), ('losses.', ours['losses'], theirs['losses']),
-        ('schedule.', ours['schedule'], theirs['schedule']))
-        for name in a if a[name] != b[name] and not isinstance(a[name], dict)]
-    return f' (changed since: {", ".join(changed)})' if changed else ''
+def _flat(config):
+    """{'seed': 1000, 'schedule.minibatch_base': 16, ...}: a RunConfig as one level of names."""
+    flat = {}
+    for name, value in dataclasses.asdict(config).items():
+        inner = value if isinstance(value, dict) else None
+        flat.update({name: value} if inner is None else
+                    {f'{name}.{field}': item for field, item in inner.items()})
+    return {**flat, 'data': os.path.realpath(config.data)}
+
+
+def _changed(earlier, config):
+    """The names of the options that differ between two RunConfigs."""
+    theirs, ours = _flat(earlier), _flat(config)
+    return [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]

@@ -1,8 +1,6 @@
-"""All that a training run is at one moment, and its checkpoints."""
+"""All that a training run is at one moment."""
 
 from __future__ import annotations
-
-import os
 
 import tensorflow as tf
 
@@ -52,6 +50,7 @@ class TrainingState(tf.Module):
         self.iteration = tf.Variable(0, dtype=tf.int64)      # one G step each; seeds fold it in
         self.reals_drawn = tf.Variable(0, dtype=tf.int64)    # position in the stream of reals
         self.tick = tf.Variable(0, dtype=tf.int64)           # ticks finished
+        self.rollbacks = tf.Variable(0, dtype=tf.int64)      # times back to a checkpoint; in seeds
         self.tick_start_nimg = tf.Variable(0, dtype=tf.int64)
         self.optimizer_lod = tf.Variable(-1.0, dtype=tf.float64)  # lod at the last schedule reading
         self.seconds = tf.Variable(0.0, dtype=tf.float64)    # wall time spent so far, all starts
@@ -85,47 +84,3 @@ class TrainingState(tf.Module):
         """Gs <- lerp(G, Gs, beta) for what is trained; the rest is copied (ProGAN, section 6.1)."""
         for source, target in zip(self.G.variables, self.Gs.variables):
             assign(target, lerp(source, target, beta) if source.trainable else source)
-
-
-def _first_line(error):
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
-
-
-class Checkpoints:
-    """Numbered checkpoints of a TrainingState in one directory, the newest few kept."""
-
-    def __init__(self, state, directory, keep=3):
-        self.state = state
-        self.checkpoint = tf.train.Checkpoint(state=state)
-        self.manager = tf.train.CheckpointManager(self.checkpoint, directory, max_to_keep=keep,
-                                                  checkpoint_name='checkpoint')
-
-    def save(self):
-        """Writes one, numbered by nimg; those before stay usable whatever happens meanwhile."""
-        number = int(self.state.nimg)
-        if (self.manager.latest_checkpoint or '').endswith(f'-{number}'):
-            return  # this very moment is saved already
-        try:
-            self.manager.save(checkpoint_number=number)
-        except tf.errors.OpError as error:
-            raise OSError(f'{self.manager.directory}: the checkpoint could not be written '
-                          f'({_first_line(error)}). The one before is untouched; free some space, '
-                          'then go on with --resume=latest.') from error
-
-    def restore_latest(self):
-        """Restores the newest one. Returns False where there is none; ValueError if it misfits."""
-        path = self.manager.latest_checkpoint
-        if path is None:
-            return False
-        try:
-            self.checkpoint.restore(path).assert_consumed()
-        except (AssertionError, tf.errors.OpError) as error:
-            raise ValueError(f'{path}: the checkpoint does not fit this run, or is damaged '
-                             f'({_first_line(error)}). Remove its files to go on from the one '
-                             'before, or start a new run with --resume=none.') from error
-        return True
-
-
-def has_checkpoint(directory):
-    """Whether `directory` holds a checkpoint that `Checkpoints` could restore."""
-    return os.path.isdir(directory) and tf.train.latest_checkpoint(directory) is not None

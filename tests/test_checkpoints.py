@@ -1,0 +1,145 @@
+"""Checkpoints: whole or not there at all, the newest few kept, a damaged one passed over."""
+
+import os
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from small_data import small_config
+from training.checkpoints import Checkpoints, checkpoint_paths, newest_nimg
+from training.disk import is_full
+from training.state import TrainingState
+
+
+@pytest.fixture(scope='module')
+def state():
+    config = small_config('spots')
+    return TrainingState(config.G, config.D)
+
+
+class Trial:
+    """Checkpoints of one state in an empty directory."""
+
+    def __init__(self, state, directory):
+        self.state, self.directory, self.said = state, directory, []
+        state.rollbacks.assign(0)
+        self.begin()
+
+    def begin(self, keep=3):
+        self.checkpoints = Checkpoints(self.state, str(self.directory), keep, self.said.append)
+
+    def save(self, *moments):
+        """At each (nimg, rollbacks), or nimg; a weight of G is nimg."""
+        for moment in moments:
+            nimg, rollbacks = moment if isinstance(moment, tuple) else (moment, 0)
+            self.state.nimg.assign(nimg)
+            self.state.rollbacks.assign(rollbacks)
+            self.weight.assign(tf.fill(self.weight.shape, float(nimg)))
+            self.checkpoints.save()
+
+    @property
+    def weight(self):
+        return self.state.G.trainable_variables[0]
+
+    def restored(self):
+        """nimg that restoring gives; the weights are of the same moment."""
+        self.state.nimg.assign(-1)
+        assert self.checkpoints.restore_latest()
+        assert np.all(self.weight.numpy() == int(self.state.nimg))
+        return int(self.state.nimg)
+
+    def names(self):
+        return [os.path.basename(path) for path in checkpoint_paths(self.directory).values()]
+
+
+@pytest.fixture
+def trial(state, tmp_path):
+    return Trial(state, tmp_path / 'checkpoints')
+
+
+def test_the_newest_few_are_kept_and_the_newest_is_restored(trial):
+    trial.save(64, 128, 192, 1000)
+    assert trial.names() == ['checkpoint-128', 'checkpoint-192', 'checkpoint-1000']
+    assert trial.restored() == 1000 == newest_nimg(trial.directory)
+    trial.begin(keep=1)
+    trial.save(1064)
+    assert trial.names() == ['checkpoint-1064']
+
+
+def test_without_one_there_is_nothing_to_restore(trial):
+    assert not trial.checkpoints.restore_latest()
+    assert newest_nimg(trial.directory) is None and newest_nimg(trial.directory / 'none') is None
+
+
+def test_after_a_rollback_the_same_moment_is_saved_anew(trial):
+    trial.save(64, 128, (128, 1), (128, 2))
+    assert trial.names() == ['checkpoint-64', 'checkpoint-128-2']
+    assert trial.restored() == 128 and int(trial.state.rollbacks) == 2
+
+
+def test_what_a_killed_run_was_writing_is_no_checkpoint_and_is_removed(trial):
+    trial.save(64, 128)
+    os.rename(trial.directory / 'checkpoint-128', trial.directory / 'checkpoint-128.part')
+    assert trial.restored() == 64
+    trial.begin()
+    assert os.listdir(trial.directory) == ['checkpoint-64']
+
+
+def cut(path):
+    for file in pathlib.Path(path).iterdir():
+        file.write_bytes(file.read_bytes()[:20])
+
+
+def flip(path):
+    file = next(pathlib.Path(path).glob('*.data-*'))
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 255
+    file.write_bytes(data)
+
+
+def lose(path):
+    next(pathlib.Path(path).glob('*.data-*')).unlink()
+
+
+@pytest.mark.parametrize('damage', [cut, flip, lose])
+def test_a_damaged_one_is_set_aside_and_the_one_before_taken(trial, damage):
+    trial.save(64, 128)
+    damage(trial.directory / 'checkpoint-128')
+    assert trial.restored() == 64
+    assert len(trial.said) == 1 and 'checkpoint-128 is damaged' in trial.said[0]
+    trial.save(128)
+    assert trial.restored() == 128
+
+
+def test_where_all_are_damaged_training_does_not_begin_anew(trial):
+    trial.save(64, 128)
+    for name in trial.names():
+        cut(trial.directory / name)
+    with pytest.raises(ValueError, match='checkpoint-128: the checkpoint is damaged .*no other'):
+        trial.checkpoints.restore_latest()
+    assert trial.names() == ['checkpoint-64', 'checkpoint-128']
+
+
+def test_a_checkpoint_of_other_networks_is_refused(trial):
+    trial.save(64)
+    config = small_config('spots', mapping_layers=2)
+    other = Checkpoints(TrainingState(config.G, config.D), str(trial.directory))
+    with pytest.raises(ValueError, match='does not fit this run'):
+        other.restore_latest()
+    assert trial.names() == ['checkpoint-64']
+
+
+def test_one_that_cannot_be_written_leaves_nothing_behind(trial, monkeypatch):
+    trial.save(64)
+
+    def half(prefix):
+        pathlib.Path(f'{prefix}.data').write_bytes(b'half')
+        raise tf.errors.ResourceExhaustedError(None, None, f'{prefix}; No space left on device')
+
+    monkeypatch.setattr(trial.checkpoints.checkpoint, 'write', half)
+    with pytest.raises(OSError, match='checkpoint-128: the checkpoint could not be') as caught:
+        trial.save(128)
+    assert is_full(caught.value) and '\n' not in str(caught.value)
+    assert os.listdir(trial.directory) == ['checkpoint-64'] and trial.restored() == 64
