@@ -85,6 +85,16 @@ def test_a_log_without_room_is_printed_all_the_same(tmp_path, capsys):
     assert [line for line in printed if 'metric-fd.jsonl could not be written' in line]
 
 
+def test_a_terminal_that_takes_nothing_does_not_end_a_training(tmp_path, monkeypatch):
+    log = RunLog(str(tmp_path), 10)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, 'stdout', open('/dev/full', 'w'))
+        for _ in range(3):
+            log.say('tick ' * 4000)  # more than a buffer
+    log.close()
+    assert (tmp_path / 'log.txt').read_text() == 3 * ('tick ' * 4000 + '\n')
+
+
 def test_other_errors_are_no_full_disk(tmp_path):
     log = RunLog(str(tmp_path), 10)
     with pytest.raises(FileNotFoundError):

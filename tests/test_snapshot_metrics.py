@@ -82,6 +82,14 @@ def test_a_failing_metric_is_logged_and_the_others_are_measured(trial):
     assert trial.best() == 'network of 2'
 
 
+def test_a_result_that_cannot_be_compared_is_a_failed_metric(trial):
+    trial.snapshot(1, fd=6.0)
+    trial.metrics.metrics['fd'] = trial.metrics.metrics['fd']._replace(badness=lambda _: 1 / 0)
+    trial.snapshot(2, fd=5.0)
+    assert 'Metric fd failed: division by zero' in (trial.run_dir / 'log.txt').read_text()
+    assert [record['kimg'] for record in trial.records('other')] == [1, 2]
+
+
 def test_a_slow_metric_is_given_up_for_good(trial):
     trial.snapshot(1, fd=TooSlow())
     trial.snapshot(2, fd=5.0)

@@ -68,8 +68,9 @@ class RunLog:
 
     def say(self, line=''):
         """One line, on the terminal and in log.txt."""
-        self._bar.write(line, file=sys.stdout)
-        sys.stdout.flush()
+        with contextlib.suppress(OSError):  # a closed pipe, or a file without room
+            self._bar.write(line, file=sys.stdout)
+            sys.stdout.flush()
         self._append('log.txt', line)
 
     @contextlib.contextmanager

@@ -40,6 +40,7 @@ class SnapshotMetrics:
             start = time.time()
             try:
                 values = metric.measure(Gs, lod, tick_seconds)
+                is_best = name == self.deciding and metric.badness(values) < self._least_badness()
             except TooSlow:
                 del self.metrics[name]
                 self.log.say(f'{name} takes longer than a tick ({tick_seconds:.0f}s) and is left '
@@ -49,7 +50,6 @@ class SnapshotMetrics:
                 self.log.say(f'Metric {name} failed: {error}')
                 continue
             seconds = time.time() - start
-            is_best = name == self.deciding and metric.badness(values) < self._least_badness()
             self.log.say(f'{name}: ' + ', '.join(f'{key} {value:.4g}'
                                                  for key, value in values.items())
                          + f' ({seconds:.1f}s)')
