@@ -10,7 +10,7 @@ from training.log import RunLog, format_time, tick_line
 STATS = {'tick': 17, 'kimg': 2100.0, 'lod': 5.5, 'minibatch': 128, 'time': '1h 31m 20s',
          'sec_per_tick': 412.8, 'sec_per_kimg': 3.44, 'maintenance_sec': 4.1, 'gpumem_gb': 5.3,
          'cpumem_gb': 7.9, 'resolution': 32, 'percent': 8.4, 'eta': '21h 00m 00s',
-         'loss_D': 1.2345, 'loss_G': 0.5, 'nimg': 2100000}
+         'loss_D': 1.2345, 'loss_G': 0.5, 'nimg': 2100000, 'images_per_sec': 290.6}
 
 
 def test_the_line_begins_as_the_references():

@@ -8,7 +8,10 @@ import subprocess
 import sys
 import time
 
+import numpy as np
+import PIL.Image
 import pytest
+import tensorflow as tf
 from safetensors.numpy import load_file
 
 from small_data import SMALL, stats_of, write_dataset
@@ -49,7 +52,7 @@ def whole_run(tmp_path_factory):
     data = write_dataset(folder / 'spots', label_size=2)
     offline = {**os.environ, 'STYLEGAN_CACHE_DIR': str(folder), 'http_proxy': 'http://127.0.0.1:9'}
     result = subprocess.run(command(data, folder / 'results', '--max_label_size=full',
-                                    '--metrics=swd16k,fid10k'),
+                                    '--metrics=swd16k,fid10k', '--histograms'),
                             capture_output=True, text=True, timeout=DEADLINE_SECONDS, env=offline)
     assert result.returncode == 0, result.stderr
     return data, folder / 'results' / '00000-sgan-spots-cond-1gpu', result.stdout
@@ -70,6 +73,55 @@ def test_a_run_leaves_what_people_script_against(whole_run):
     log = (run_dir / 'log.txt').read_text()
     assert 'tick 1     kimg 0.1      lod 1.00  minibatch 8    time ' in log
     assert 'Compiling the 16x16 training step' in log and 'tick 12 ' in printed
+
+
+def events_of(run_dir):
+    """{tag: {step: tensor}} of a run's one TensorBoard file."""
+    found = {}
+    (path,) = run_dir.glob('events.out.tfevents.*')
+    for event in tf.compat.v1.train.summary_iterator(str(path)):
+        for value in event.summary.value:
+            found.setdefault(value.tag, {})[event.step] = tf.make_ndarray(value.tensor)
+    return found
+
+
+def test_tensorboard_shows_the_numbers_of_stats_jsonl_the_grids_and_the_options(whole_run):
+    _, run_dir, _ = whole_run
+    events = events_of(run_dir)
+    lines = [json.loads(line) for line in (run_dir / 'stats.jsonl').read_text().splitlines()]
+    names = {tag.split('/')[1]: tag for tag in events if '/' in tag}
+    for name in ('loss_D', 'loss_G', 'score_real', 'score_fake', 'penalty', 'G_lrate', 'D_lrate',
+                 'lod', 'images_per_sec', 'gpumem_gb', 'cpumem_gb', 'loss_scale_G', 'loss_scale_D',
+                 'Gs_distance'):
+        shown = events[names[name]]
+        assert list(shown) == [line['nimg'] for line in lines]
+        np.testing.assert_allclose(list(shown.values()), [line[name] for line in lines], rtol=1e-6)
+    for name, files in (('reals', ['reals.png']), ('fakes', sorted(run_dir.glob('fakes*.png')))):
+        newest = list(events[name].values())[-1]
+        shown = tf.io.decode_png(newest[2], channels=1)[:, :, 0]
+        np.testing.assert_array_equal(shown, PIL.Image.open(run_dir / files[-1]))
+    assert list(events['fakes']) == [0, *(line['nimg'] for line in lines)]
+    assert (run_dir / 'training_options.json').read_text() in events['options'][0].item().decode()
+
+
+def test_weight_histograms_have_the_references_names_and_the_weights(whole_run):
+    _, run_dir, _ = whole_run
+    events, weights = events_of(run_dir), load_file(run_dir / 'network-final.safetensors')
+    shown = {tag: steps for tag, steps in events.items() if tag in weights}
+    assert len(shown) > 60 and not any('noise' in tag.split('/')[-1] for tag in shown)
+    for name, steps in shown.items():
+        buckets = steps[768]  # rows of left edge, right edge, count
+        assert len(steps) == 12 and buckets[:, 2].sum() == weights[name].size
+        assert buckets[:, 0].min() == pytest.approx(weights[name].min())
+
+
+def test_the_distance_of_gs_is_relative_to_the_weights_of_g(whole_run):
+    _, run_dir, _ = whole_run
+    networks = snapshot.load(run_dir / 'network-final.safetensors')
+    G, Gs = (np.concatenate([variable.numpy().ravel() for variable in network.trainable_variables])
+             for network in (networks.G, networks.Gs))
+    assert stats_of(run_dir)[-1]['Gs_distance'] == pytest.approx(
+        np.linalg.norm(G - Gs) / np.linalg.norm(G), rel=1e-4)
 
 
 def test_a_finished_run_has_nothing_left_to_do(whole_run):

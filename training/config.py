@@ -311,6 +311,7 @@ class RunConfig:
     checkpoint_minutes: float = 20     # one within a tick too when the last is so old; 0 = never
     keep_checkpoints: int = 3          # the newest so many checkpoints stay
     keep_snapshots: int = 0            # the newest so many network-snapshot-* stay; 0 = all
+    histograms: bool = False           # of all weights, at each tick, for TensorBoard
     grid: str = '1080p'                # size of the sample grids: '1080p', '4k' or COLUMNSxROWS
     grid_layout: str = 'random'        # 'random', 'row_per_class', 'col_per_class', 'class4x4'
     seed: int = 1000                   # of everything random in the run

@@ -15,6 +15,7 @@ import tensorflow as tf
 import tqdm
 
 from training.disk import Disk, append_line
+from training.layers import named_variables
 
 KIMG = 'kimg'
 
@@ -37,7 +38,8 @@ def tick_line(stats):
             'time {time:<12s} sec/tick {sec_per_tick:<7.1f} sec/kimg {sec_per_kimg:<7.2f} '
             'maintenance {maintenance_sec:<6.1f} gpumem {gpumem_gb:<4.1f} '
             'cpumem {cpumem_gb:<5.1f} {resolution}x{resolution}  {percent:.1f}%  ETA {eta}  '
-            'loss_D {loss_D:.3f} loss_G {loss_G:.3f}').format(**stats)
+            'loss_D {loss_D:.3f} loss_G {loss_G:.3f}  images/s {images_per_sec:.1f}'
+            ).format(**stats)
 
 
 def memory_gb():
@@ -75,12 +77,12 @@ class RunLog:
 
     @contextlib.contextmanager
     def phase(self, what):
-        """Announces something slow, and says how many seconds it took."""
-        start = time.time()
+        """Announces something slow; says how many seconds it took, and what the list got."""
+        start, details = time.time(), []
         if sys.stdout.isatty():
             self._bar.write(f'{what} ...', file=sys.stdout, end='\r')
-        yield
-        self.say(f'{what} ... {time.time() - start:.1f}s')
+        yield details
+        self.say(', '.join([f'{what} ... {time.time() - start:.1f}s', *details]))
 
     def progress(self, kimg):
         """Moves the progress bar (terminals only)."""
@@ -116,6 +118,21 @@ class RunLog:
             tf.summary.image(name, picture[None])
         self._board.flush()
 
+    def histograms(self, networks, nimg):
+        """The trained weights of {name: network} for TensorBoard, under the reference's names."""
+        with self._board.as_default(step=int(nimg)):
+            for prefix, network in networks.items():
+                for name, variable in named_variables(network).items():
+                    if variable.trainable:
+                        tf.summary.histogram(f'{prefix}/{name}', variable)
+        self._board.flush()
+
+    def options(self, text):
+        """The options (JSON) as a text for TensorBoard."""
+        with self._board.as_default(step=0):
+            tf.summary.text('options', f'```json\n{text}\n```')
+        self._board.flush()
+
     def metric(self, name, record):
         """One line in metric-<name>.jsonl."""
         self._append(f'metric-{name}.jsonl', json.dumps(record))
@@ -134,5 +151,6 @@ def _kimg_of(line):
 
 def _board_name(name):
     groups = {'loss': 'Loss', 'score': 'Score', 'sec': 'Timing', 'maintenance': 'Timing',
-              'gpumem': 'Resources', 'cpumem': 'Resources', 'skipped': 'Loss'}
+              'gpumem': 'Resources', 'cpumem': 'Resources', 'skipped': 'Loss', 'penalty': 'Loss',
+              'images': 'Timing'}
     return f'{groups.get(name.split("_")[0], "Progress")}/{name}'

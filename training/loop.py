@@ -15,6 +15,7 @@ from training import snapshot
 from training.checkpoints import Checkpoints
 from training.config import Precision, RunConfig, to_json
 from training.dataset import TFRecordDataset, blend_reals, plain_errors
+from training.distance import compiled_distance
 from training.log import RunLog, format_time, memory_gb
 from training.replicas import Replicas, replica_number
 from training.rollback import ADVICE, MAX_ROLLBACKS, first_not_finite
@@ -201,8 +202,10 @@ class Run:
                                        config.keep_checkpoints, log.say)
         self.grid = SampleGrid(config, dataset)
         self.iterations = Iterations(self.state, config, dataset, log, replicas)
+        self.Gs_distance = compiled_distance(self.state.G, self.state.Gs)
         self.clock = self.saved_at = time.time()
         self.tick_seconds = self.maintenance = 0.0
+        self.tick_images = 0  # those that tick_seconds were spent on
 
     def schedule(self):
         """The schedule at this moment."""
@@ -294,7 +297,7 @@ class Run:
                      f' (time {rollbacks} of at most {MAX_ROLLBACKS}).')
         self.log.start_at(self.kimg)
         self.iterations.reopen_stream()
-        self.tick_seconds = 0.0
+        self.tick_seconds, self.tick_images = 0.0, 0
         self.save_checkpoint()
 
     def tick(self, sched, done):
@@ -307,6 +310,8 @@ class Run:
         if broken:
             self.roll_back(broken)
             return
+        if self.config.histograms:
+            self.log.histograms({'G': self.state.G, 'D': self.state.D}, self.state.nimg)
         config = self.config
         if done or (config.image_snapshot_ticks and tick % config.image_snapshot_ticks == 0):
             self.save_fakes(sched)
@@ -318,17 +323,20 @@ class Run:
         if done or tick % config.checkpoint_ticks == 0:
             self.save_checkpoint()
         self.maintenance = time.time() - start
-        self.tick_seconds = 0.0
+        self.tick_seconds, self.tick_images = 0.0, 0
 
     def _take_stats(self, sched, tick):
-        kimg_in_tick = (int(self.state.nimg) - int(self.state.tick_start_nimg)) / 1000
         total_seconds = float(self.state.seconds) + time.time() - self.clock
-        sec_per_kimg = self.tick_seconds / max(kimg_in_tick, 1e-9)
+        sec_per_kimg = 1000 * self.tick_seconds / self.tick_images
         gpumem, cpumem = memory_gb()
         remaining = max(self.config.total_kimg - self.kimg, 0) * sec_per_kimg
         return {'tick': tick, 'kimg': self.kimg, 'nimg': int(self.state.nimg), 'lod': sched.lod,
                 'resolution': sched.resolution, 'minibatch': sched.minibatch,
                 'G_lrate': sched.G_lrate, 'D_lrate': sched.D_lrate, **self.state.take_stats(),
+                'loss_scale_G': float(self.state.G_opt.loss_scale.numpy()),
+                'loss_scale_D': float(self.state.D_opt.loss_scale.numpy()),
+                'Gs_distance': float(self.Gs_distance()),
+                'images_per_sec': self.tick_images / self.tick_seconds,
                 'time': format_time(total_seconds), 'seconds': total_seconds,
                 'sec_per_tick': self.tick_seconds, 'sec_per_kimg': sec_per_kimg,
                 'maintenance_sec': self.maintenance, 'gpumem_gb': gpumem, 'cpumem_gb': cpumem,
@@ -343,9 +351,10 @@ class Run:
                                                                  math.ceil(previous)):
                 self.state.reset_optimizers()
             self.state.optimizer_lod.assign(sched.lod)
-            start = time.time()
+            start, nimg = time.time(), int(self.state.nimg)
             self.iterations.run(sched, self.config.minibatch_repeats)
             self.tick_seconds += time.time() - start
+            self.tick_images += int(self.state.nimg) - nimg
             self.log.progress(self.kimg)
             done = int(self.state.nimg) >= self.total_nimg
             since_tick = int(self.state.nimg) - int(self.state.tick_start_nimg)
@@ -378,6 +387,7 @@ def train(config: RunConfig, run_dir, initial=None, start_kimg=0.0, metrics=None
         ValueError: losses or weights are not finite, again and again, or the data are damaged.
     """
     log = RunLog(run_dir, config.total_kimg)
+    log.options(to_json(config))
     try:
         log.disk.write(OPTIONS_FILE, lambda: save_options(run_dir, to_json(config)))
         with log.phase('Opening the data set'):
