@@ -1,4 +1,4 @@
-"""Draws losses, level of detail and metrics of training runs against kimg, into one PNG.
+"""Draws losses, scores, lod, speed and metrics of training runs against kimg, into one PNG.
 
   plot_run.py results/00012-sgan-faces-1gpu        one run
   plot_run.py 12 13 15                             several, by their numbers in --outdir, compared

@@ -82,6 +82,19 @@ def test_each_run_and_each_panel_is_in_the_picture(outcomes):
     assert pictures['two'].shape[0] > 1.2 * pictures['one'].shape[0]
 
 
+def test_what_only_one_of_two_runs_has_is_drawn_too(tmp_path):
+    runs = [str(write_run(tmp_path, name)) for name in 'ab']
+    heights = []
+    for penalty in (None, 0.25):
+        if penalty:
+            with open(tmp_path / 'b' / 'stats.jsonl', 'a') as file:
+                file.write('\n' + json.dumps({'kimg': 0.4, 'lod': 0, 'penalty': penalty}))
+        plots.draw([plots.read_run(run) for run in runs], tmp_path / 'plot.png')
+        heights.append(PIL.Image.open(tmp_path / 'plot.png').height)
+    assert plots.read_run(runs[1]).ticks['penalty'] == {0.4: 0.25}
+    assert heights[1] > 1.2 * heights[0]  # four panels below each other, not three
+
+
 def test_runs_of_the_same_name_are_told_apart_by_their_paths(tmp_path):
     runs = [plots.read_run(str(write_run(tmp_path / room, '00000-sgan-spots-1gpu')))
             for room in 'ab']

@@ -1,4 +1,4 @@
-"""Curves of training runs against kimg - losses, level of detail, metrics - as one PNG."""
+"""Curves of training runs against kimg - losses, scores, lod, speed, metrics - as one PNG."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from training.snapshot import write_atomically
 STATS_FILE = 'stats.jsonl'
 # Of metric-*.jsonl: numbers that are no result.
 NOT_VALUES = {'kimg', 'nimg', 'tick', 'seconds', 'count', 'seed', 'minibatch', 'num_reals'}
-LOSSES = ('loss_D', 'loss_G')
 LABELS = {'loss_D': 'loss of D, mean of a tick', 'loss_G': 'loss of G, mean of a tick',
-          'lod': 'lod (level of detail)'}
+          'score_real': 'mean score of reals', 'score_fake': 'mean score of fakes',
+          'penalty': 'gradient penalty', 'lod': 'lod (level of detail)',
+          'images_per_sec': 'images per second'}
 KIMG_LABEL = 'kimg (thousands of real images shown)'
 PANEL_INCHES, LEGEND_LINE_INCHES = (7.0, 2.4), 0.24
 MOST_IN_ONE_COLUMN = 4
@@ -30,7 +31,7 @@ LINE_STYLES = ('-', '--', ':', '-.')  # the next one, once the ten colours are u
 class Curves(NamedTuple):
     """What is drawn of a run: {curve: {kimg: value}}."""
     run_dir: str
-    ticks: Dict[str, Dict[float, float]]    # 'loss_D', 'loss_G', 'lod', 'resolution'
+    ticks: Dict[str, Dict[float, float]]    # those of LABELS, 'resolution'
     metrics: Dict[str, Dict[float, float]]  # such as 'fid50k', 'ls_z'
 
 
@@ -62,7 +63,7 @@ def read_run(run_dir):
     ticks, metrics = {}, {}
     if os.path.isfile(stats_path):
         for record in _records(stats_path):
-            _add(ticks, record, (*LOSSES, 'lod', 'resolution'))
+            _add(ticks, record, (*LABELS, 'resolution'))
     if 'lod' not in ticks:
         raise ValueError(f'{run_dir}: nothing to draw yet: its {STATS_FILE} gets a line with each '
                          'finished tick; received none. Is it a run directory of train.py?')
@@ -113,8 +114,9 @@ def _finish_lod_axes(axes, resolution_log2):
 
 
 def draw(runs: List[Curves], path):
-    """Writes one PNG: a panel for each loss, for lod and for each metric, a colour for each run."""
-    curves = {name: [run.ticks.get(name, {}) for run in runs] for name in (*LOSSES, 'lod')}
+    """Writes one PNG: a panel for each curve that any run has, a colour for each run."""
+    curves = {name: [run.ticks.get(name, {}) for run in runs] for name in LABELS
+              if any(name in run.ticks for run in runs)}
     for name in sorted({name for run in runs for name in run.metrics}):
         curves[name] = [run.metrics.get(name, {}) for run in runs]
     columns = 1 if len(curves) <= MOST_IN_ONE_COLUMN else 2
@@ -131,7 +133,7 @@ def draw(runs: List[Curves], path):
             axes.xaxis.set_tick_params(labelbottom=True)
     for axes in panels[len(curves):]:
         axes.set_axis_off()
-    _finish_lod_axes(panels[len(LOSSES)], full_resolution_log2(runs))
+    _finish_lod_axes(panels[list(curves).index('lod')], full_resolution_log2(runs))
     figure.align_ylabels()
     figure.legend(panels[0].lines, names, loc='outside upper left', frameon=False)
     picture = io.BytesIO()
