@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import signal
@@ -11,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from training import images as img
-from training import snapshot
+from training import memory, snapshot
 from training.checkpoints import Checkpoints
 from training.config import Precision, RunConfig, to_json
 from training.dataset import TFRecordDataset, blend_reals, plain_errors
@@ -154,12 +155,9 @@ class Iterations:
         """`minibatch_repeats` iterations at one reading of the schedule."""
         level = int(math.floor(sched.lod))
         self._open_stream(sched)
-        beta = 0.5 ** (sched.minibatch / (self.config.G_smoothing_kimg * 1000))
-        scalars = [tf.constant(value, tf.float32)
-                   for value in (sched.lod - level, sched.G_lrate, sched.D_lrate, beta)]
+        scalars = self._scalars(sched)
         if (level, sched.minibatch) not in self._compiled:
-            self._compiled[level, sched.minibatch] = compiled_iteration(
-                self.state, self.config, self.replicas, level, sched.minibatch)
+            self._compile(sched)
             size = sched.resolution
             with self.log.phase(f'Compiling the {size}x{size} training step, minibatch '
                                 f'{sched.minibatch} (once per resolution)'):
@@ -167,6 +165,25 @@ class Iterations:
             minibatch_repeats -= 1
         for _ in range(minibatch_repeats):
             self._iterate(level, sched.minibatch, scalars)
+
+    def try_step(self, sched):
+        """One iteration on black images, with the very function that training goes on with."""
+        self._compile(sched)
+        size, share = sched.resolution, sched.minibatch // self.replicas.workers
+        images = tf.zeros([share, size, size, self.dataset.num_channels], tf.uint8)
+        labels = tf.zeros([share, self.dataset.label_size])
+        self._compiled[int(math.floor(sched.lod)), sched.minibatch](
+            [(images, labels)] * self.config.D_repeats, labels, *self._scalars(sched))
+
+    def _compile(self, sched):
+        level = int(math.floor(sched.lod))
+        self._compiled[level, sched.minibatch] = compiled_iteration(
+            self.state, self.config, self.replicas, level, sched.minibatch)
+
+    def _scalars(self, sched):
+        beta = 0.5 ** (sched.minibatch / (self.config.G_smoothing_kimg * 1000))
+        return [tf.constant(value, tf.float32) for value in
+                (sched.lod - math.floor(sched.lod), sched.G_lrate, sched.D_lrate, beta)]
 
     def _iterate(self, level, minibatch, scalars):
         with plain_errors():
@@ -176,6 +193,10 @@ class Iterations:
         share = minibatch // self.replicas.workers
         G_labels = G_labels[self.replicas.worker * share:][:share]
         self._compiled[level, minibatch](batches, tf.constant(G_labels), *scalars)
+
+    def close(self):
+        """Ends the reading ahead: at its own end, Python would wait for that thread for ever."""
+        self._stream = self._stream_key = None
 
     def _open_stream(self, sched):
         key = (sched.resolution, sched.minibatch)
@@ -207,10 +228,11 @@ class Run:
         self.tick_seconds = self.maintenance = 0.0
         self.tick_images = 0  # those that tick_seconds were spent on
 
-    def schedule(self):
-        """The schedule at this moment."""
-        return training_schedule(int(self.state.nimg), self.config.G.resolution,
-                                 self.config.num_gpus, self.config.schedule)
+    def schedule(self, nimg=None):
+        """The schedule at this moment, or after `nimg` images."""
+        return training_schedule(int(self.state.nimg) if nimg is None else nimg,
+                                 self.config.G.resolution, self.config.num_gpus,
+                                 self.config.schedule)
 
     def begin(self, initial, start_kimg):
         """Restores the newest checkpoint, or starts (from `initial`, a Snapshot, if given)."""
@@ -236,6 +258,35 @@ class Run:
         self.save_fakes(self.schedule())
         self.checkpoints.save()  # on a full disk, better to stop now than to find nothing later
 
+    def probe(self):
+        """One step at the last resolution, so that too little memory shows now, not in days."""
+        last = self.schedule(self.total_nimg - 1)
+        if self.config.probe and last.resolution > self.schedule().resolution:
+            last = last._replace(lod=math.floor(last.lod))
+            with self._memory_explained('the memory probe (--noprobe leaves it out)', last):
+                memory.probe(self.state, lambda: self.iterations.try_step(last),
+                             self._share(last), self.log)
+
+    def _share(self, sched):
+        return memory.share_of(sched, self.config)
+
+    def _memory_explained(self, doing, sched, save=False):
+        """Running out of memory inside this context is one ValueError, after a checkpoint.
+
+        save: whether the state is whole wherever that happens; if not, it is not written.
+        """
+        trained = self.state.iteration.numpy()  # now: a step that fails may have been counted
+
+        def what_is_saved():
+            if not trained:
+                return 'Nothing has been trained yet.'
+            if save:
+                self.save_checkpoint()
+            return (f'Saved: kimg {self.checkpoints.newest_kimg():.1f}; go on with '
+                    '--resume=latest.')
+
+        return memory.explained(doing, self._share(sched), what_is_saved)
+
     @property
     def kimg(self):
         """Thousands of images shown."""
@@ -243,7 +294,8 @@ class Run:
 
     def save_fakes(self, sched):
         """fakes<kimg>.png."""
-        picture = self.grid.fake_picture(self.state.Gs, sched.lod, sched.minibatch)
+        with self._memory_explained('drawing the samples', sched, save=True):
+            picture = self.grid.fake_picture(self.state.Gs, sched.lod, self._share(sched).images)
         self.save_picture(f'fakes{int(self.kimg):06d}.png', picture)
         self.log.images('fakes', picture, self.state.nimg)
 
@@ -312,14 +364,14 @@ class Run:
             return
         if self.config.histograms:
             self.log.histograms({'G': self.state.G, 'D': self.state.D}, self.state.nimg)
+        self.state.tick.assign_add(1)
+        self.state.tick_start_nimg.assign(self.state.nimg)
         config = self.config
         if done or (config.image_snapshot_ticks and tick % config.image_snapshot_ticks == 0):
             self.save_fakes(sched)
         if done or tick == 1 or (config.network_snapshot_ticks
                                  and tick % config.network_snapshot_ticks == 0):
             self.save_snapshot(sched)
-        self.state.tick.assign_add(1)
-        self.state.tick_start_nimg.assign(self.state.nimg)
         if done or tick % config.checkpoint_ticks == 0:
             self.save_checkpoint()
         self.maintenance = time.time() - start
@@ -352,7 +404,8 @@ class Run:
                 self.state.reset_optimizers()
             self.state.optimizer_lod.assign(sched.lod)
             start, nimg = time.time(), int(self.state.nimg)
-            self.iterations.run(sched, self.config.minibatch_repeats)
+            with self._memory_explained('a training step', sched):
+                self.iterations.run(sched, self.config.minibatch_repeats)
             self.tick_seconds += time.time() - start
             self.tick_images += int(self.state.nimg) - nimg
             self.log.progress(self.kimg)
@@ -366,7 +419,9 @@ class Run:
                                   'to go on from the newest checkpoint, '
                                   f'kimg {self.checkpoints.newest_kimg():.1f}.')
             minutes = self.config.checkpoint_minutes
-            if minutes and time.time() - self.saved_at >= 60 * minutes:
+            is_old = minutes and time.time() - self.saved_at >= 60 * minutes
+            # The first step of a new resolution needs more memory than any before.
+            if is_old or self.schedule().resolution > sched.resolution:
                 self.save_checkpoint()
 
 
@@ -384,7 +439,8 @@ def train(config: RunConfig, run_dir, initial=None, start_kimg=0.0, metrics=None
             CPU.
     Raises:
         Interrupted: after SIGINT or SIGTERM, with a checkpoint written.
-        ValueError: losses or weights are not finite, again and again, or the data are damaged.
+        ValueError: losses or weights are not finite, again and again, memory ran out, or the data
+            are damaged.
     """
     log = RunLog(run_dir, config.total_kimg)
     log.options(to_json(config))
@@ -395,7 +451,8 @@ def train(config: RunConfig, run_dir, initial=None, start_kimg=0.0, metrics=None
                                       verify=False)
         run = Run(config, run_dir, dataset, log, metrics or {}, replicas or Replicas())
         run.begin(initial, start_kimg)
-        with StopSignal() as stop:
+        run.probe()
+        with StopSignal() as stop, contextlib.closing(run.iterations):
             run.go(stop)
         if run.save_networks(FINAL, run.schedule()) is None:
             raise OSError(f'{run_dir}: trained to the end, but there is no room for {FINAL}. Free '
