@@ -11,6 +11,7 @@
 Options not given come from the preset. 1 kimg = 1000 real images shown to the discriminator.
 """
 
+import contextlib
 import os
 import sys
 
@@ -20,7 +21,7 @@ from absl import flags
 
 from conversion import cache, decode, images
 from training import options
-from training.config import PRESETS, find_preset, run_config, to_json
+from training.config import PRESETS, find_preset, run_config, run_config_from_json, to_json
 
 FLAGS = flags.FLAGS
 OPTIONS = options.all_options()
@@ -48,8 +49,11 @@ flags.DEFINE_float('resume_kimg', None, 'With weights from a network file: where
 flags.DEFINE_string('metrics', 'auto', 'Measured after each network snapshot: names separated by '
                     "commas, 'none', or 'auto' = swd16k, as long as it takes less than a tick. The "
                     'best network by the first one is kept as network-best-*.')
-flags.DEFINE_integer('num_gpus', None, 'GPUs that share the minibatch; default: all of this '
-                     'machine, or its CPU where there are none.', lower_bound=1)
+flags.DEFINE_integer('num_gpus', None, 'GPUs of this machine that share the minibatch; default: '
+                     'all, or the CPU where there are none.', lower_bound=1)
+flags.DEFINE_enum('strategy', 'mirrored', ['mirrored', 'multi_worker'], "'mirrored' = this machine "
+                  "alone; 'multi_worker' = several machines, which TF_CONFIG or Slurm name. The "
+                  'same command is started on each.')
 flags.DEFINE_boolean('dry_run', False, 'Check everything, print the options, write nothing.')
 for _option in OPTIONS.values():
     if _option.kind == 'bool':
@@ -101,6 +105,11 @@ def converted(label_size):
     """
     rules = decode.Rules() if FLAGS.resolution is None else decode.Rules(FLAGS.resolution,
                                                                          crop='center')
+    if FLAGS.strategy == 'multi_worker' and os.path.exists(FLAGS.data) and not cache.is_dataset(
+            FLAGS.data):
+        raise ValueError(f'--data={FLAGS.data} must be a data set with --strategy=multi_worker; '
+                         'received images. Convert them once, with dataset_tool.py '
+                         'create_from_images.')
     wanted = images.Options(rules, labels='folders' if label_size else None,
                             check_only=FLAGS.dry_run)
     if FLAGS.dry_run and os.path.exists(FLAGS.data) and not cache.is_dataset(FLAGS.data):
@@ -121,32 +130,64 @@ def main(args):
     if data is None:
         print('Dry run: the images would be converted, then trained on; nothing was written.')
         return 0
-    from training import loop, runs, starting
+    from training import loop, starting
     from training.dataset import TFRecordDataset
-    from training.replicas import local_replicas
-    replicas = local_replicas(FLAGS.num_gpus)
+    replicas = found_replicas()
     dataset = TFRecordDataset(data, FLAGS.resolution, label_size)
-    config = configured(dataset, replicas.count)
-    start = starting.find_start(config, FLAGS.outdir, FLAGS.resume, FLAGS.resume_snapshot,
-                                FLAGS.resume_kimg)
-    config = start.config
-    starting.check_minibatches(config)
-    metrics = chosen_metrics(dataset, config)
-    print_plan(config, dataset, start)
+    start = found_start(configured(dataset, replicas.count), replicas)
+    starting.check_minibatches(start.config)
+    metrics = chosen_metrics(dataset, start.config) if replicas.is_chief else {}
+    if replicas.is_chief:
+        print_plan(start.config, dataset, start)
     if FLAGS.dry_run:
         print('Dry run: nothing was written.')
         return 0
     if start.complete:
         return 0
-    run_dir = start.run_dir or starting.make_run_dir(start, FLAGS.outdir)
-    print(f'Run:        {run_dir}\n', flush=True)
     try:
-        with runs.locked(run_dir):
-            loop.train(config, run_dir, start.initial, start.kimg, metrics, replicas)
+        with run_directory(start, replicas) as run_dir:
+            loop.train(start.config, run_dir, start.initial, start.kimg, metrics, replicas)
     except loop.Interrupted as interrupted:
         print(f'{os.path.basename(sys.argv[0])}: {interrupted}', file=sys.stderr)
         return 130
     return 0
+
+
+def found_replicas():
+    """The devices that --strategy and --num_gpus name."""
+    import tensorflow as tf
+    from training import cluster, replicas
+    tf.get_logger().setLevel('WARNING')  # its strategies tell much
+    if FLAGS.strategy == 'mirrored':
+        return replicas.local_replicas(FLAGS.num_gpus)
+    return cluster.cluster_replicas(cluster.find_cluster(os.environ), FLAGS.num_gpus)
+
+
+def found_start(config, replicas):
+    """What --resume names: the chief finds it and tells the others what they have to know."""
+    from training import cluster, starting
+    with cluster.plain_losses(replicas):
+        cluster.check_same_options(replicas, to_json(config))
+        if replicas.is_chief:
+            start = starting.find_start(config, FLAGS.outdir, FLAGS.resume, FLAGS.resume_snapshot,
+                                        FLAGS.resume_kimg)
+            replicas.text_from_chief(to_json(start.config))
+        else:
+            start = starting.Start(run_config_from_json(replicas.text_from_chief('')), 'the chief')
+        return start._replace(complete=replicas.any_worker(start.complete))
+
+
+@contextlib.contextmanager
+def run_directory(start, replicas):
+    """The chief's run directory, new or old, which no other process may use meanwhile."""
+    from training import runs, starting
+    if not replicas.is_chief:
+        yield None
+        return
+    run_dir = start.run_dir or starting.make_run_dir(start, FLAGS.outdir)
+    print(f'Run:        {run_dir}\n', flush=True)
+    with runs.locked(run_dir):
+        yield run_dir
 
 
 def chosen_metrics(dataset, config):

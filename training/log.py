@@ -142,6 +142,34 @@ class RunLog:
         self._board.close()
 
 
+class NoLog:
+    """What a worker that is not the chief has in place of a RunLog: it writes nothing."""
+
+    def say(self, line=''):
+        pass
+
+    def phase(self, what):
+        return contextlib.nullcontext([])
+
+    def progress(self, kimg):
+        pass
+
+    def start_at(self, kimg):
+        pass
+
+    def tick(self, stats):
+        pass
+
+    def histograms(self, networks, nimg):
+        pass
+
+    def options(self, text):
+        pass
+
+    def close(self):
+        pass
+
+
 def _kimg_of(line):
     try:
         return json.loads(line)[KIMG]

@@ -14,10 +14,11 @@ import tensorflow as tf
 from training import images as img
 from training import memory, snapshot
 from training.checkpoints import Checkpoints
+from training.cluster import plain_losses
 from training.config import Precision, RunConfig, to_json
 from training.dataset import TFRecordDataset, blend_reals, plain_errors
 from training.distance import compiled_distance
-from training.log import RunLog, format_time, memory_gb
+from training.log import NoLog, RunLog, format_time, memory_gb
 from training.replicas import Replicas, replica_number
 from training.rollback import ADVICE, MAX_ROLLBACKS, first_not_finite
 from training.runs import (CHECKPOINTS, FINAL, OPTIONS_FILE, remove_old_snapshots, save_options,
@@ -211,17 +212,18 @@ class Run:
     """One training run: its state, its files, and the clock."""
 
     def __init__(self, config: RunConfig, run_dir, dataset, log, metrics, replicas):
-        self.config, self.run_dir, self.log = config, run_dir, log
-        self.metrics = SnapshotMetrics(metrics, run_dir, log)
+        self.config, self.run_dir, self.log, self.replicas = config, run_dir, log, replicas
         self.total_nimg = int(config.total_kimg * 1000)
         with log.phase('Building the networks'):
             tf.keras.utils.set_random_seed(config.seed)
-            with replicas.strategy.scope():
-                self.state = TrainingState(config.G, config.D,
-                                           Precision(config.precision, config.num_fp16_res))
-        self.checkpoints = Checkpoints(self.state, os.path.join(run_dir, CHECKPOINTS),
-                                       config.keep_checkpoints, log.say)
-        self.grid = SampleGrid(config, dataset)
+            self.state = TrainingState(config.G, config.D,
+                                       Precision(config.precision, config.num_fp16_res),
+                                       replicas.strategy)
+        if replicas.is_chief:
+            self.checkpoints = Checkpoints(self.state, os.path.join(run_dir, CHECKPOINTS),
+                                           config.keep_checkpoints, log.say)
+            self.grid = SampleGrid(config, dataset)
+            self.metrics = SnapshotMetrics(metrics, run_dir, log)
         self.iterations = Iterations(self.state, config, dataset, log, replicas)
         self.Gs_distance = compiled_distance(self.state.G, self.state.Gs)
         self.clock = self.saved_at = time.time()
@@ -236,7 +238,7 @@ class Run:
 
     def begin(self, initial, start_kimg):
         """Restores the newest checkpoint, or starts (from `initial`, a Snapshot, if given)."""
-        if self.checkpoints.restore_latest():
+        if self.restore_latest():
             sched = self.schedule()
             fading = sched.lod - math.floor(sched.lod)
             size = f'{sched.resolution}x{sched.resolution}'
@@ -251,7 +253,12 @@ class Run:
                 copy_weights(source, target)
         self.state.nimg.assign(int(start_kimg * 1000))
         self.state.tick_start_nimg.assign(self.state.nimg)
-        self.log.start_at(start_kimg)
+        self.replicas.spread(self.state.variables)
+        if self.replicas.is_chief:
+            self._save_beginning()
+
+    def _save_beginning(self):
+        self.log.start_at(self.kimg)
         reals = self.grid.real_picture()
         self.save_picture('reals.png', reals)
         self.log.images('reals', reals, self.state.nimg)
@@ -282,10 +289,25 @@ class Run:
                 return 'Nothing has been trained yet.'
             if save:
                 self.save_checkpoint()
+            if not self.replicas.is_chief:
+                return 'Go on with --resume=latest from what the chief has saved.'
             return (f'Saved: kimg {self.checkpoints.newest_kimg():.1f}; go on with '
                     '--resume=latest.')
 
         return memory.explained(doing, self._share(sched), what_is_saved)
+
+    def restore_latest(self):
+        """Restores the newest checkpoint on all workers. Returns False where there is none."""
+        found = self.replicas.is_chief and self.checkpoints.restore_latest()
+        found = self.replicas.any_worker(found)
+        if found:
+            self.replicas.spread(self.state.variables)
+        return found
+
+    def newest_kimg(self):
+        """Thousands of images at the newest checkpoint; the chief has written it by now."""
+        newest = self.checkpoints.newest_kimg() if self.replicas.is_chief else 0.0
+        return float(self.replicas.from_chief(tf.constant(newest, tf.float64)))
 
     @property
     def kimg(self):
@@ -328,7 +350,8 @@ class Run:
         self.saved_at = now = time.time()
         self.state.seconds.assign_add(now - self.clock)
         self.clock = now
-        self.log.disk.write('the checkpoint', self.checkpoints.save)
+        if self.replicas.is_chief:
+            self.log.disk.write('the checkpoint', self.checkpoints.save)
 
     def roll_back(self, broken):
         """Goes on from the newest checkpoint with other random numbers, because of `broken`.
@@ -341,7 +364,7 @@ class Run:
         seconds = float(self.state.seconds)
         if rollbacks > MAX_ROLLBACKS:
             raise ValueError(f'{what}, {ADVICE}')
-        if not self.checkpoints.restore_latest():
+        if not self.restore_latest():
             raise ValueError(f'{what}, and there is no checkpoint to go back to.')
         self.state.rollbacks.assign(rollbacks)
         self.state.seconds.assign(seconds)
@@ -366,16 +389,21 @@ class Run:
             self.log.histograms({'G': self.state.G, 'D': self.state.D}, self.state.nimg)
         self.state.tick.assign_add(1)
         self.state.tick_start_nimg.assign(self.state.nimg)
+        if self.replicas.is_chief:
+            self._show(sched, tick, done)
+        if done or tick % self.config.checkpoint_ticks == 0:
+            self.save_checkpoint()
+        self.maintenance = time.time() - start
+        self.tick_seconds, self.tick_images = 0.0, 0
+
+    def _show(self, sched, tick, done):
+        """This tick's pictures and network snapshot, as far as they are due."""
         config = self.config
         if done or (config.image_snapshot_ticks and tick % config.image_snapshot_ticks == 0):
             self.save_fakes(sched)
         if done or tick == 1 or (config.network_snapshot_ticks
                                  and tick % config.network_snapshot_ticks == 0):
             self.save_snapshot(sched)
-        if done or tick % config.checkpoint_ticks == 0:
-            self.save_checkpoint()
-        self.maintenance = time.time() - start
-        self.tick_seconds, self.tick_images = 0.0, 0
 
     def _take_stats(self, sched, tick):
         total_seconds = float(self.state.seconds) + time.time() - self.clock
@@ -413,13 +441,14 @@ class Run:
             since_tick = int(self.state.nimg) - int(self.state.tick_start_nimg)
             if done or since_tick >= sched.tick_kimg * 1000:
                 self.tick(sched, done)
-            if stop.number is not None and not done:
+            if self.replicas.any_worker(stop.number is not None) and not done:
                 self.save_checkpoint()
                 raise Interrupted(f'Stopped at kimg {self.kimg:.1f}. Run the same command again '
                                   'to go on from the newest checkpoint, '
-                                  f'kimg {self.checkpoints.newest_kimg():.1f}.')
+                                  f'kimg {self.newest_kimg():.1f}.')
             minutes = self.config.checkpoint_minutes
-            is_old = minutes and time.time() - self.saved_at >= 60 * minutes
+            is_old = minutes and self.replicas.any_worker(
+                time.time() - self.saved_at >= 60 * minutes)
             # The first step of a new resolution needs more memory than any before.
             if is_old or self.schedule().resolution > sched.resolution:
                 self.save_checkpoint()
@@ -430,7 +459,7 @@ def train(config: RunConfig, run_dir, initial=None, start_kimg=0.0, metrics=None
 
     Args:
         config: the whole run.
-        run_dir: an existing directory.
+        run_dir: an existing directory; None on workers other than the chief.
         initial: a Snapshot whose weights a new run starts from; None = fresh weights.
         start_kimg: where in the schedule a new run starts.
         metrics: {name: SnapshotMetric}, measured after each network snapshot; the best one by
@@ -439,23 +468,28 @@ def train(config: RunConfig, run_dir, initial=None, start_kimg=0.0, metrics=None
             CPU.
     Raises:
         Interrupted: after SIGINT or SIGTERM, with a checkpoint written.
-        ValueError: losses or weights are not finite, again and again, memory ran out, or the data
-            are damaged.
+        ValueError: losses or weights are not finite, again and again, memory ran out, the data are
+            damaged, or another worker was lost.
     """
-    log = RunLog(run_dir, config.total_kimg)
+    replicas = replicas or Replicas()
+    log = RunLog(run_dir, config.total_kimg) if replicas.is_chief else NoLog()
     log.options(to_json(config))
     try:
-        log.disk.write(OPTIONS_FILE, lambda: save_options(run_dir, to_json(config)))
+        if replicas.is_chief:
+            log.disk.write(OPTIONS_FILE, lambda: save_options(run_dir, to_json(config)))
         with log.phase('Opening the data set'):
             dataset = TFRecordDataset(config.data, config.G.resolution, config.G.label_size,
                                       verify=False)
-        run = Run(config, run_dir, dataset, log, metrics or {}, replicas or Replicas())
-        run.begin(initial, start_kimg)
-        run.probe()
-        with StopSignal() as stop, contextlib.closing(run.iterations):
+        with plain_losses(replicas):
+            run = Run(config, run_dir, dataset, log, metrics or {}, replicas)
+            run.begin(initial, start_kimg)
+            run.probe()
+        lost = plain_losses(replicas, lambda: f'at kimg {run.kimg:.1f}')
+        with StopSignal() as stop, contextlib.closing(run.iterations), lost:
             run.go(stop)
-        if run.save_networks(FINAL, run.schedule()) is None:
-            raise OSError(f'{run_dir}: trained to the end, but there is no room for {FINAL}. Free '
-                          'some space, then run the same command again.')
+            if replicas.is_chief and run.save_networks(FINAL, run.schedule()) is None:
+                raise OSError(f'{run_dir}: trained to the end, but there is no room for {FINAL}. '
+                              'Free some space, then run the same command again.')
+            replicas.wait()
     finally:
         log.close()

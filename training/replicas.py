@@ -9,6 +9,7 @@ all copies stay equal.
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -53,6 +54,8 @@ class Replicas:
         self.workers = sum(len(tasks) for tasks in cluster.values()) or 1
         self.worker = resolver.task_id if self.workers > 1 else 0
         self.is_chief = self.worker == 0
+        self._sum = tf.function(lambda value: self.strategy.run(_sum_over_replicas, (value,)),
+                                autograph=False)
 
     def own_rows(self, rows):
         """The share of the replica that calls it, of the rows [N, ...] of this process."""
@@ -62,6 +65,49 @@ class Replicas:
         with tf.device('CPU:0'):  # so that only the share travels to a GPU
             shares = tf.reshape(rows, [here, rows.shape[0] // here, *rows.shape[1:]])
             return shares[replica_number() % here]
+
+    def any_worker(self, flag):
+        """Whether `flag` is true on at least one worker; the same answer for all of them."""
+        if self.workers == 1:
+            return flag
+        total = self._sum(tf.constant(1.0 if flag else 0.0))
+        return float(self.strategy.experimental_local_results(total)[0]) > 0
+
+    def wait(self):
+        """Returns when all workers have called it."""
+        self.any_worker(False)
+
+    def from_chief(self, value):
+        """The chief's array or tensor; that of the others only has the same shape and type."""
+        if self.workers == 1:
+            return value
+        with self.strategy.scope():  # a variable made in here starts with the chief's value
+            return tf.Variable(value, trainable=False).read_value()
+
+    def text_from_chief(self, text):
+        """The chief's text; what the others give makes no difference."""
+        codes = np.frombuffer(text.encode(), np.uint8).astype(np.int64)
+        length = int(self.from_chief(tf.constant(len(codes), tf.int64)))
+        codes = np.asarray(self.from_chief(tf.constant(np.resize(codes, length))))
+        return codes.astype(np.uint8).tobytes().decode()
+
+    def spread(self, variables):
+        """Gives all workers the chief's values of these variables."""
+        if self.workers > 1:
+            for variable in variables:
+                variable.assign(self.from_chief(variable))
+
+
+def _sum_over_replicas(value):
+    value = tf.identity(value)  # on the replica's device
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+def check_gpus(num_gpus, gpus, devices):
+    """ValueError where --num_gpus asks for more than this machine's devices: GPUs, or its CPU."""
+    if num_gpus and num_gpus > devices:
+        raise ValueError(f'--num_gpus must be at most the {gpus} GPUs of this machine; received '
+                         f'{num_gpus}.')
 
 
 def local_replicas(num_gpus=None):
@@ -75,9 +121,7 @@ def local_replicas(num_gpus=None):
     gpus = tf.config.list_logical_devices('GPU')
     devices = gpus or tf.config.list_logical_devices('CPU')
     count = num_gpus or len(gpus) or 1
-    if count > len(devices):
-        raise ValueError(f'--num_gpus must be at most the {len(gpus)} GPUs of this machine; '
-                         f'received {num_gpus}.')
+    check_gpus(num_gpus, len(gpus), len(devices))
     if count == 1:
         return Replicas()
     return Replicas(tf.distribute.MirroredStrategy([device.name for device in devices[:count]]))

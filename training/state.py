@@ -32,20 +32,17 @@ class TrainingState(tf.Module):
     """G, D, Gs (the moving average of G), both optimizers, and where the run is.
 
     Everything that decides how the run goes on is a variable in here: a checkpoint of this object
-    and the run's options are the whole run. Made within the scope of a tf.distribute strategy, it
-    is the same on all replicas. Gs computes in float32 whatever the precision.
+    and the run's options are the whole run. Each replica of a tf.distribute strategy has a copy of
+    what an iteration changes. Gs computes in float32 whatever the precision.
     """
 
     STATS = ('loss_D', 'loss_G', 'score_real', 'score_fake', 'penalty', 'skipped_D', 'skipped_G')
 
-    def __init__(self, G_config, D_config, precision=FLOAT32):
+    def __init__(self, G_config, D_config, precision=FLOAT32, strategy=None):
         super().__init__()
-        self.G, self.D = (build_network(config, precision) for config in (G_config, D_config))
-        self.Gs = build_network(G_config)
-        copy_weights(self.G, self.Gs)
-        scaled_loss = precision.name == 'mixed_float16'
-        self.G_opt = Adam(self.G.trainable_variables, scaled_loss=scaled_loss)
-        self.D_opt = Adam(self.D.trainable_variables, scaled_loss=scaled_loss)
+        with (strategy or tf.distribute.get_strategy()).scope():
+            self._add_replicated(G_config, D_config, precision)
+        # Read and set between iterations: one copy a process is enough.
         self.nimg = tf.Variable(0, dtype=tf.int64)           # images shown
         self.iteration = tf.Variable(0, dtype=tf.int64)      # one G step each; seeds fold it in
         self.reals_drawn = tf.Variable(0, dtype=tf.int64)    # position in the stream of reals
@@ -54,6 +51,14 @@ class TrainingState(tf.Module):
         self.tick_start_nimg = tf.Variable(0, dtype=tf.int64)
         self.optimizer_lod = tf.Variable(-1.0, dtype=tf.float64)  # lod at the last schedule reading
         self.seconds = tf.Variable(0.0, dtype=tf.float64)    # wall time spent so far, all starts
+
+    def _add_replicated(self, G_config, D_config, precision):
+        self.G, self.D = (build_network(config, precision) for config in (G_config, D_config))
+        self.Gs = build_network(G_config)
+        copy_weights(self.G, self.Gs)
+        scaled_loss = precision.name == 'mixed_float16'
+        self.G_opt = Adam(self.G.trainable_variables, scaled_loss=scaled_loss)
+        self.D_opt = Adam(self.D.trainable_variables, scaled_loss=scaled_loss)
         self.stat_sums = tf.Variable(tf.zeros([len(self.STATS)], tf.float64))
         self.stat_counts = tf.Variable(tf.zeros([len(self.STATS)], tf.float64))
 
