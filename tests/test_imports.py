@@ -26,6 +26,7 @@ MAY_IMPORT = {
     'adam': {'replicas'},
     'networks': {'config', 'layers', 'replicas', 'seeds'},
     'replicas': set(),
+    'cluster': {'replicas'},
     'networks_progan': {'config', 'layers', 'networks'},
     'reference': {'config', 'layers', 'networks', 'networks_progan', 'network_states'},
     'snapshot': {'config', 'layers', 'networks', 'networks_progan', 'file_kind', 'reference',

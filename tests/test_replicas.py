@@ -24,10 +24,10 @@ def replicas_of(count):
 
 
 def new_state(replicas, mbstd_group_size=GROUP):
-    with replicas.strategy.scope():
-        state = TrainingState(GeneratorConfig(**SHAPE, latent_size=LATENT, dlatent_size=LATENT,
-                                              mapping_fmaps=8, mapping_layers=2),
-                              DiscriminatorConfig(**SHAPE, mbstd_group_size=mbstd_group_size))
+    state = TrainingState(GeneratorConfig(**SHAPE, latent_size=LATENT, dlatent_size=LATENT,
+                                          mapping_fmaps=8, mapping_layers=2),
+                          DiscriminatorConfig(**SHAPE, mbstd_group_size=mbstd_group_size),
+                          strategy=replicas.strategy)
     for network in (state.G, state.D, state.Gs):
         for i, (name, variable) in enumerate(named_variables(network).items()):
             if not name.endswith(('bias', 'dlatent_avg', 'const')):

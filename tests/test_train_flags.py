@@ -81,6 +81,8 @@ def outcomes(tmp_path_factory):
         'metrics': ['--metrics=beauty'],
         'initial': ['--lod_initial_resolution=64'],
         'gpus': ['--num_gpus=99'],
+        'machines': ['--strategy=multi_worker'],
+        'unconverted': ['--strategy=multi_worker', '--data', str(folder / 'empty')],
         'precision': ['--precision=half'],
         'shares': ['--batch_gpu=6', '--minibatch_base=12'],
     }
@@ -100,7 +102,9 @@ def outcomes(tmp_path_factory):
     ('no_file', ['nowhere.safetensors']), ('kimg_alone', ['--resume_kimg']),
     ('grid', ['grid', '20by10']), ('grid_layout', ['grid_layout', 'rows', 'row_per_class']),
     ('metrics', ['beauty']), ('initial', ['lod_initial_resolution', '64']),
-    ('gpus', ['--num_gpus', '99']), ('precision', ['precision', 'half', 'mixed_float16']),
+    ('gpus', ['--num_gpus', '99']), ('machines', ['--strategy', 'TF_CONFIG', 'Slurm']),
+    ('unconverted', ['--strategy', 'empty', 'create_from_images']),
+    ('precision', ['precision', 'half', 'mixed_float16']),
     ('shares', ['--batch_gpu=6', '6 at a time', '4 may do'])])
 def test_bad_input_is_one_clear_line(outcomes, case, words):
     results, outdir = outcomes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import signal
 from typing import NamedTuple, Tuple
@@ -103,8 +102,8 @@ def cluster_replicas(cluster: Cluster, num_gpus=None):
     communication = tf.distribute.experimental.CommunicationImplementation
     options = tf.distribute.experimental.CommunicationOptions(
         implementation=communication.NCCL if gpus else communication.RING)
-    print(f'Worker {cluster.worker} of {len(cluster.addresses)}, {cluster.addresses[cluster.worker]}'
-          f': waiting for all of them ({", ".join(cluster.addresses)})', flush=True)
+    print(f'Worker {cluster.worker} of {len(cluster.addresses)}: waiting for all of them '
+          f'({", ".join(cluster.addresses)})', flush=True)
     with _interruptible():
         try:
             return Replicas(tf.distribute.MultiWorkerMirroredStrategy(resolver, options))
