@@ -79,7 +79,7 @@ class Workers:
             environment = {**os.environ, **tf_config(addresses, 'worker', index),
                            'TMPDIR': str(cwd)}
             self.processes.append(subprocess.Popen(
-                [sys.executable, str(ROOT / 'train.py'), f'--data={data}', '--resume=latest',
+                [sys.executable, str(ROOT / 'train.py'), f'--data={data}',
                  '--strategy=multi_worker', f'--outdir={cwd / outdir}', *SMALL, *SCHEDULE,
                  *(options_of_second if index else ())],
                 env=environment, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -233,7 +233,11 @@ class TFRecordDataset:
 
         batch_bytes = size * resolution**2 * self.num_channels
         ahead = min(max(2**28 // batch_bytes, 2), 32)  # 256 MB, but at least two minibatches
-        return tf.data.Dataset.range(2**62 // minibatch).map(load_in_graph).prefetch(ahead)
+        options = tf.data.Options()
+        # Nothing is left to tune, and closing a stream may wait for the tuner's sleep, up to 60 s.
+        options.autotune.enabled = False
+        steps = tf.data.Dataset.range(2**62 // minibatch)
+        return steps.map(load_in_graph).prefetch(ahead).with_options(options)
 
     def random_labels(self, seed, count):
         """Labels float32 [count, label_size]: rows drawn uniformly by `seed`, non-negative ints."""
