@@ -3,23 +3,31 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
+import tensorflow as tf
 from safetensors.numpy import load_file
 
 from small_data import SMALL, stats_of, write_dataset
 from training.cluster import Cluster, find_cluster
+from training.config import run_config_from_json
+from training.loop import train
+from training.replicas import Replicas
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RUN = '00000-sgan-spots-2gpu'
-# One resolution, so one compilation: seven ticks of four iterations.
+# One resolution, so one compilation; four iterations a tick.
+TICKS = 10
 SCHEDULE = ['--lod_initial_resolution=4', '--mapping_layers=1', '--tick_kimg_base=0.032',
-            '--total_kimg=0.224', '--network_snapshot_ticks=3', '--metrics=none']
+            f'--total_kimg={0.032 * TICKS}', '--checkpoint_ticks=3', '--network_snapshot_ticks=3',
+            '--metrics=none']
 DEADLINE_SECONDS = 600
 
 
@@ -76,8 +84,8 @@ class Workers:
         addresses = [f'127.0.0.1:{port}' for port in free_ports(2)]
         self.processes = []
         for index, (outdir, cwd) in enumerate([('results', folder), ('', self.elsewhere)]):
-            environment = {**os.environ, **tf_config(addresses, 'worker', index),
-                           'TMPDIR': str(cwd)}
+            environment = {**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '3',
+                           **tf_config(addresses, 'worker', index)}
             self.processes.append(subprocess.Popen(
                 [sys.executable, str(ROOT / 'train.py'), f'--data={data}',
                  '--strategy=multi_worker', f'--outdir={cwd / outdir}', *SMALL, *SCHEDULE,
@@ -109,6 +117,34 @@ class Workers:
         return [(process.returncode, *output) for process, output in zip(self.processes, outputs)]
 
 
+def stopped_and_restarted(data, folder, victim, number, tick=5):
+    """Runs two workers, sends one of them a signal at a tick, and runs both again.
+
+    Returns (run directory, outcomes of the first start, its stats, the chief's second output).
+    """
+    with Workers(data, folder) as workers:
+        workers.signal_at_tick(tick, victim, number)
+        outcomes = workers.outcomes()
+    assert not (workers.run_dir / 'network-final.safetensors').exists()
+    stats = stats_of(workers.run_dir)
+    with Workers(data, folder) as workers:
+        again = workers.outcomes()
+    assert [code for code, *_ in again] == [0, 0], again
+    assert again[1][1].count('\n') == 1 and 'Worker 1 of 2' in again[1][1]
+    return workers.run_dir, outcomes, stats, again[0][1]
+
+
+def test_two_workers_one_of_them_killed_go_on_from_the_checkpoint(tmp_path):
+    data = write_dataset(tmp_path / 'spots', resolution=4)
+    run_dir, outcomes, stats, output = stopped_and_restarted(data, tmp_path, 1, signal.SIGKILL)
+    assert [code for code, *_ in outcomes] == [1, -9], outcomes
+    errors = outcomes[0][2]
+    assert re.match(r'train.py: error: Worker 1 was lost at kimg 0\.\d: .*\n$', errors), errors
+    assert 'Resuming at kimg 0.1:' in output  # the checkpoint of tick 3
+    assert len(stats) >= 5  # so ticks 4 and 5 were trained twice
+    assert stats_of(run_dir)[:len(stats)] == stats and len(stats_of(run_dir)) == TICKS
+
+
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory):
     """(data set, run directory of two workers that nobody disturbed)."""
@@ -117,35 +153,43 @@ def whole(tmp_path_factory):
     with Workers(data, folder) as workers:
         outcomes = workers.outcomes()
     assert [code for code, *_ in outcomes] == [0, 0], outcomes
-    assert outcomes[1][1].count('\n') == 1 and 'Worker 1 of 2' in outcomes[1][1]
     return data, workers.run_dir
 
 
+def networks(run_dir):
+    """All final weights, one vector."""
+    arrays = load_file(run_dir / 'network-final.safetensors')
+    return np.concatenate([arrays[name].ravel() for name in sorted(arrays)])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize('victim, number, codes, words', [
-    (1, signal.SIGKILL, [1, -9], 'train.py: error: Worker 1 was lost at kimg 0.'),
-    pytest.param(0, signal.SIGKILL, [-9, 1], 'train.py: error: Worker 0 was lost at kimg 0.',
-                 marks=pytest.mark.slow),
-    pytest.param(1, signal.SIGTERM, [130, 130], 'the checkpoint is written',
-                 marks=pytest.mark.slow)])
-def test_two_workers_go_on_from_the_checkpoint(whole, tmp_path, victim, number, codes, words):
+    (0, signal.SIGKILL, [-9, 1], 'train.py: error: Worker 0 was lost at kimg 0.'),
+    (1, signal.SIGTERM, [130, 130], 'Stopped at kimg 0.')])
+def test_the_networks_are_those_of_workers_that_nobody_stopped(whole, tmp_path, victim, number,
+                                                               codes, words):
     data, whole_dir = whole
-    with Workers(data, tmp_path) as workers:
-        workers.signal_at_tick(2, victim, number)
-        outcomes = workers.outcomes()
+    run_dir, outcomes, *_ = stopped_and_restarted(data, tmp_path, victim, number)
     assert [code for code, *_ in outcomes] == codes, outcomes
     errors = outcomes[1 - victim][2]
     assert words in errors and len(errors.splitlines()) == 1, errors
-    assert not (workers.run_dir / 'network-final.safetensors').exists()
-    with Workers(data, tmp_path) as workers:
-        outcomes = workers.outcomes()
-    assert [code for code, *_ in outcomes] == [0, 0], outcomes
-    assert 'Resuming at kimg' in outcomes[0][1]
-    assert stats_of(workers.run_dir) == stats_of(whole_dir)
-    expected = load_file(whole_dir / 'network-final.safetensors')
-    for name, array in load_file(workers.run_dir / 'network-final.safetensors').items():
-        assert (array == expected[name]).all(), name
+    assert stats_of(run_dir) == stats_of(whole_dir)
+    np.testing.assert_array_equal(networks(run_dir), networks(whole_dir))
 
 
+@pytest.mark.slow
+def test_two_workers_train_as_two_replicas_of_one_process(whole, tmp_path):
+    _, whole_dir = whole
+    config = run_config_from_json((whole_dir / 'training_options.json').read_text())
+    replicas = Replicas(tf.distribute.MirroredStrategy(['CPU:0', 'CPU:1'],
+                                                       tf.distribute.ReductionToOneDevice()))
+    train(config, str(tmp_path), replicas=replicas)
+    for line, expected in zip(stats_of(tmp_path), stats_of(whole_dir)):
+        assert line == pytest.approx(expected, rel=1e-4)
+    np.testing.assert_allclose(networks(tmp_path), networks(whole_dir), atol=1e-3)
+
+
+@pytest.mark.slow
 def test_workers_with_other_options_write_nothing(whole, tmp_path):
     with Workers(whole[0], tmp_path, '--minibatch_base=16', '--r1_gamma=3') as workers:
         (chief_code, _, chief_errors), (code, _, errors) = workers.outcomes()
