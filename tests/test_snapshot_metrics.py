@@ -10,6 +10,7 @@ from metrics import in_training, registry
 from small_data import write_dataset
 from training.dataset import TFRecordDataset
 from training.log import RunLog
+from training.loop import Run
 from training.snapshot_metrics import SnapshotMetric, SnapshotMetrics, TooSlow
 
 
@@ -96,6 +97,19 @@ def test_a_slow_metric_is_given_up_for_good(trial):
     assert not (trial.run_dir / 'metric-fd.jsonl').exists()
     log = (trial.run_dir / 'log.txt').read_text()
     assert log.count('fd takes longer than a tick (12s)') == 1 and '--metrics=fd' in log
+
+
+def test_after_a_start_within_a_tick_its_seconds_are_those_of_a_whole_one():
+    seen = []
+    run = types.SimpleNamespace(
+        run_dir='', kimg=1, state=types.SimpleNamespace(Gs=None), log=types.SimpleNamespace(say=0),
+        config=types.SimpleNamespace(keep_snapshots=0), save_networks=lambda *_: 'network',
+        metrics=types.SimpleNamespace(measure=lambda *values: seen.append(values[-1])),
+        tick_seconds=3.0, tick_images=16)
+    for images in (16, 64):
+        run.tick_images = images
+        Run.save_snapshot(run, types.SimpleNamespace(lod=0.0, tick_kimg=0.064))
+    assert seen == [12.0, 3.0]
 
 
 def test_auto_stops_when_the_tick_is_over(tmp_path, monkeypatch):

@@ -338,7 +338,9 @@ class Run:
         """A network snapshot, measured; those that are more than enough are removed."""
         path = self.save_networks(snapshot_name(self.kimg), sched)
         if path is not None:
-            self.metrics.measure(self.state.Gs, path, self.kimg, sched.lod, self.tick_seconds)
+            # Those of a whole tick: after a start within one, its seconds are of the rest only.
+            seconds = self.tick_seconds * max(1, 1000 * sched.tick_kimg / self.tick_images)
+            self.metrics.measure(self.state.Gs, path, self.kimg, sched.lod, seconds)
             remove_old_snapshots(self.run_dir, self.config.keep_snapshots, self.log.say)
 
     def save_checkpoint(self):
