@@ -123,3 +123,20 @@ def test_twenty_kimg_in_each_precision_have_the_same_loss_curves(tmp_path):
             expected = curves['float32'][key]
             assert len(values) == len(expected) == 20
             print(name, key, np.abs(values - expected).mean(), expected.mean())
+
+
+def test_losses_that_overflow_under_the_loss_scale_do_not_count():
+    """Only where it is 1, and nothing is left to halve, they are those of the tick."""
+    state = new_state('mixed_float16')
+    images = tf.random.stateless_normal([4, 32, 32, 1], [1, 2])
+    z = tf.random.stateless_normal([4, 8], [3, 4])
+
+    def told(reals, scale):
+        state.D_opt.loss_scale.assign(scale)
+        train_iteration(state, reals, None, z, z, level=0, alpha=0.0, G_lrate=0.001, D_lrate=0.001,
+                        ema_beta=0.9)
+        return state.take_stats()
+
+    overflown = told(images, 2.0 ** 40)
+    assert overflown['skipped_D'] == 1 and overflown['loss_D'] == 0
+    assert np.isnan(told(images * np.nan, 1.0)['loss_D'])

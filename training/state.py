@@ -62,14 +62,17 @@ class TrainingState(tf.Module):
         self.stat_sums = tf.Variable(tf.zeros([len(self.STATS)], tf.float64))
         self.stat_counts = tf.Variable(tf.zeros([len(self.STATS)], tf.float64))
 
-    def add_stats(self, values):
-        """Adds {name: value} to this tick's sums, on each replica (read once a tick)."""
+    def add_stats(self, values, counted=True):
+        """Adds {name: value} to this tick's sums, on each replica (read once a tick).
+
+        counted: False (it may be a tensor) = these values do not count.
+        """
         places = [[self.STATS.index(name)] for name in values]
         values = tf.stack([tf.cast(value, tf.float64) for value in values.values()])
+        values, counts = (tf.where(counted, x, 0) for x in (values, tf.ones_like(values)))
         shape = [len(self.STATS)]
         assign(self.stat_sums, self.stat_sums + tf.scatter_nd(places, values, shape))
-        assign(self.stat_counts, self.stat_counts + tf.scatter_nd(places, tf.ones_like(values),
-                                                                  shape))
+        assign(self.stat_counts, self.stat_counts + tf.scatter_nd(places, counts, shape))
 
     def take_stats(self):
         """{name: mean since the last call}; skipped_*: counts. Starts anew."""

@@ -61,9 +61,12 @@ def _step(state, network, optimizer, lrate, loss_of, per_image, chunks):
     loss, mean_w, stats, gradients = _in_chunks(compute, per_image, chunks)
     state.G.move_average(mean_w)
     loss, stats, gradients = mean_over_replicas((loss, stats, gradients))
+    scale = tf.identity(optimizer.loss_scale)
     skipped = optimizer.apply_if_finite(gradients, variables, lrate)
     part = 'D' if network is state.D else 'G'
-    state.add_stats({f'loss_{part}': loss, f'skipped_{part}': skipped, **stats})
+    state.add_stats({f'skipped_{part}': skipped})
+    # What overflows under a loss scale that can still be halved is no sign of trouble.
+    state.add_stats({f'loss_{part}': loss, **stats}, counted=(skipped == 0) | (scale <= 1))
     return loss
 
 
