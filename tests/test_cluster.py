@@ -194,7 +194,7 @@ def test_workers_with_other_options_write_nothing(whole, tmp_path):
     with Workers(whole[0], tmp_path, '--minibatch_base=16', '--r1_gamma=3') as workers:
         (chief_code, _, chief_errors), (code, _, errors) = workers.outcomes()
     assert (chief_code, code) == (1, 1)
-    assert ('losses.r1_gamma is 3.0, there 1.0; schedule.minibatch_base is 16, there 8' in errors
+    assert ('losses.r1_gamma is 3, there 1.0; schedule.minibatch_base is 16, there 8' in errors
             and len(errors.splitlines()) == 1), errors
     assert 'Worker 1 was lost before the training began' in chief_errors, chief_errors
     assert not (tmp_path / 'results').exists()
