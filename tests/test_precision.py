@@ -122,7 +122,8 @@ def test_twenty_kimg_in_each_precision_have_the_same_loss_curves(tmp_path):
         for key, values in curve.items():
             expected = curves['float32'][key]
             assert len(values) == len(expected) == 20
-            print(name, key, np.abs(values - expected).mean(), expected.mean())
+            # Measured: 0.05 for both losses, 0.08 for the penalty; they rise by 0.5 to 15 times.
+            assert np.abs(values - expected).mean() <= 0.15 * expected.mean(), (name, key)
 
 
 def test_losses_that_overflow_under_the_loss_scale_do_not_count():
