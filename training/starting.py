@@ -11,10 +11,11 @@ from training.checkpoints import newest_nimg
 from training.config import RunConfig
 from training.schedule import chunks_of, full_resolution_kimg, training_schedule
 
-# Options that decide no number of a training: a command may change them and still go on with a run.
+# Options that decide no number of a training (batch_gpu: rounding, and the groups of the minibatch
+# stddev only): a command may change them and still go on with a run.
 FREE = {'total_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks', 'checkpoint_ticks',
         'checkpoint_minutes', 'keep_checkpoints', 'keep_snapshots', 'grid', 'grid_layout',
-        'histograms', 'probe', 'schedule.tick_kimg_base', 'schedule.tick_kimg_dict'}
+        'histograms', 'probe', 'batch_gpu', 'schedule.tick_kimg_base', 'schedule.tick_kimg_dict'}
 DATA_FIELDS = ('resolution', 'num_channels', 'label_size')  # what the data set decides in a network
 
 
