@@ -26,7 +26,7 @@ demo: $(SET_UP) | datasets/digits
 	$(PYTHON) pretrained_example.py --network=$$network --outdir=out/digits
 
 test: $(SET_UP)
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile
 
 test-slow: $(SET_UP)
 	$(PYTHON) -m pytest -m slow
