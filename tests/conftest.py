@@ -3,7 +3,7 @@
 import os
 import signal
 
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 # Recorded numbers are float32; on a GPU the libraries would otherwise round to TF32.
 os.environ.setdefault('NVIDIA_TF32_OVERRIDE', '0')
 # Some tests start scripts, which have to share the GPU with the process that runs the tests.
