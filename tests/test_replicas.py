@@ -1,12 +1,15 @@
 """Several replicas train as one does, and a minibatch in shares as a whole one does."""
 
+import dataclasses
 import functools
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.config import DiscriminatorConfig, GeneratorConfig
+from small_data import stats_of, write_dataset
+from training import loop, snapshot
+from training.config import DiscriminatorConfig, GeneratorConfig, run_config
 from training.layers import named_variables
 from training.replicas import Replicas, local_replicas
 from training.schedule import chunks_of
@@ -131,6 +134,18 @@ def test_a_checkpoint_of_four_replicas_is_read_by_one(tmp_path):
     assert len(alone.variables) == len(state.variables)
     for variable, other in zip(alone.variables, state.variables):
         np.testing.assert_array_equal(variable, other)
+
+
+def test_a_whole_run_of_two_replicas_goes_on_from_its_checkpoint(tmp_path):
+    data = write_dataset(tmp_path / 'spots', resolution=8)
+    config = run_config('digits', data, 8, 1, 0, num_gpus=2, overrides={
+        'fmap_base': 64, 'fmap_max': 8, 'mapping_layers': 1, 'lod_initial_resolution': 8,
+        'minibatch_base': 8, 'tick_kimg_base': 0.064, 'total_kimg': 0.064, 'grid': '3x2'})
+    for total_kimg in (0.064, 0.128):  # the second one begins with the checkpoint of the first
+        loop.train(dataclasses.replace(config, total_kimg=total_kimg), str(tmp_path),
+                   replicas=replicas_of(2))
+    assert [line['nimg'] for line in stats_of(tmp_path)] == [64, 128]
+    assert snapshot.load(tmp_path / 'network-final.safetensors').kimg == 0.128
 
 
 def test_no_more_replicas_than_devices():
