@@ -45,6 +45,9 @@ flags.DEFINE_integer('minibatch', 32, 'Images at a time; random draws depend on 
                      lower_bound=1)
 flags.DEFINE_string('real_stats', None, '.npz file with mu and sigma of the Inception features '
                     'of reals, for FID.')
+flags.DEFINE_integer('num_gpus', None, 'GPUs of this machine that share the images; default: all, '
+                     'or the CPU where there are none. The numbers do not depend on it.',
+                     lower_bound=1)
 for _name, _help in FEATURE_FLAGS.items():
     flags.DEFINE_string(_name, None, f'{_help} Default: downloaded once.')
 flags.DEFINE_string('cache_dir', None, 'Where downloads and statistics are kept; default: '
@@ -89,18 +92,19 @@ def check_flags():
                       bool(FLAGS.real_stats))
 
 
-def feature_networks():
+def feature_networks(devices):
     """FeatureNetworks as the flags name them."""
     from metrics.features import FeatureNetworks
     given = {name: FLAGS[name].value for name in FEATURE_FLAGS if FLAGS[name].value}
-    return FeatureNetworks(given, FLAGS.cache_dir)
+    return FeatureNetworks(given, FLAGS.cache_dir, devices)
 
 
 def print_networks():
     """Which feature networks are there, and which file to put where."""
+    from metrics.devices import ONE_DEVICE
     from metrics.features import FILES
     from metrics.registry import METRICS
-    networks = feature_networks()
+    networks = feature_networks(ONE_DEVICE)
     for network in FILES:
         users = ', '.join(name for name in METRICS if network in METRICS[name].networks)
         missing = networks.missing(network)
@@ -111,9 +115,11 @@ def print_networks():
 
 def subjects():
     """Yields each Subject to measure and the directory for its results."""
+    from metrics.devices import Devices
     from metrics.subjects import Setting, networks_of_run, of_images, of_network
-    from training import download, runs
-    setting = Setting(feature_networks(), FLAGS.reals, FLAGS.real_stats, FLAGS.resolution,
+    from training import download, replicas, runs
+    devices = Devices(replicas.local_devices(FLAGS.num_gpus))
+    setting = Setting(feature_networks(devices), FLAGS.reals, FLAGS.real_stats, FLAGS.resolution,
                       bool(FLAGS.mirror_augment), FLAGS.seed, FLAGS.minibatch, FLAGS.cache_dir)
     if FLAGS.fakes:
         yield of_images(FLAGS.fakes, setting), FLAGS.outdir

@@ -144,7 +144,7 @@ def image_metrics(images, generate):
 
 def path_seconds(source, batches):
     """Seconds to generate a pair of images for path length, cropped."""
-    pairs = source.path_distances(10 ** 6, lambda a, b: tf.reduce_sum(a - b, [1, 2, 3]), 'w',
+    pairs = source.path_distances(10 ** 6, [lambda a, b: tf.reduce_sum(a - b, [1, 2, 3])], 'w',
                                   False, crop=True)
     return seconds(lambda: next(pairs), batches) / source.minibatch
 

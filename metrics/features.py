@@ -12,6 +12,7 @@ import safetensors.numpy
 import tensorflow as tf
 
 from metrics import attribute_classifiers
+from metrics.devices import ONE_DEVICE
 from metrics.inception import load_inception
 from metrics.torch_file import read_state_dict
 from metrics.vgg16 import LPIPS, VGG16
@@ -115,9 +116,11 @@ class FeatureNetworks:
         given: {key of SOURCES: path or URL to use in its place}; 'classifiers' may be given a
             folder that holds the forty files.
         cache_dir: where downloads are kept; None = as for networks.
+        devices: Devices that share the images; each has its own copy of a network.
     """
 
-    def __init__(self, given=None, cache_dir=None):
+    def __init__(self, given=None, cache_dir=None, devices=ONE_DEVICE):
+        self.devices = devices
         self._given = given or {}
         unknown = set(self._given) - set(SOURCES) - {'classifiers'}
         if unknown:
@@ -167,30 +170,42 @@ class FeatureNetworks:
         return self._hashes[network]
 
     @functools.cached_property
-    def _inception(self):
-        return load_inception(self.path('inception'))
+    def _inceptions(self):
+        # Weights are constants of the graph: wherever the one function is called, there they are.
+        inception = load_inception(self.path('inception'))
+        return self.devices.copies(lambda _: inception)
 
     @functools.cached_property
-    def _vgg16(self):
-        return VGG16(read_weights(self.path('vgg16'), SOURCES['vgg16'].sha256))
+    def _vgg16s(self):
+        weights = read_weights(self.path('vgg16'), SOURCES['vgg16'].sha256)
+        return self.devices.copies(lambda _: VGG16(weights))
 
     @functools.cached_property
-    def _fc2(self):
-        return tf.function(self._vgg16.fc2, reduce_retracing=True)
+    def _fc2s(self):
+        return [tf.function(vgg16.fc2, reduce_retracing=True) for vgg16 in self._vgg16s]
 
     @functools.cached_property
     def lpips(self):
-        """LPIPS, to be called in compiled code."""
-        return LPIPS(self._vgg16, read_weights(self.path('lpips'), SOURCES['lpips'].sha256))
+        """LPIPS of each device, to be called in compiled code."""
+        weights = read_weights(self.path('lpips'), SOURCES['lpips'].sha256)
+        return self.devices.copies(lambda number: LPIPS(self._vgg16s[number], weights))
 
-    def inception(self, images):
-        """uint8 [N, H, W, C] -> (pool_3 features [N, 2048], class probabilities [N, 1008])."""
-        features, probabilities = self._inception(tf.cast(rgb(images), tf.float32))
-        return features.numpy(), probabilities.numpy()
+    def inception(self, batches):
+        """Yields (pool_3 features [N, 2048], class probabilities [N, 1008]) of each batch.
 
-    def fc2(self, images):
-        """uint8 [N, H, W, C] -> VGG16's features [N, 4096]."""
-        return self._fc2(tf.constant(rgb(images))).numpy()
+        Args:
+            batches: iterable of uint8 [N, H, W, C].
+        """
+        def outputs(inception, images):
+            features, probabilities = inception(tf.cast(rgb(images), tf.float32))
+            return features.numpy(), probabilities.numpy()
+
+        return self.devices.map(outputs, self._inceptions, batches)
+
+    def fc2(self, batches):
+        """Yields VGG16's features [N, 4096] of each batch, uint8 [N, H, W, C]."""
+        return self.devices.map(lambda fc2, images: fc2(tf.constant(rgb(images))).numpy(),
+                                self._fc2s, batches)
 
     def classifiers(self):
         """Yields (attribute, function: images [N, H, W, C], [-1, 1] -> logits [N]).

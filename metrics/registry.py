@@ -95,8 +95,8 @@ def _fakes(task, count):
 def moments(task, images):
     """Moments of the Inception features of batches of images, uint8."""
     result = Moments(INCEPTION_FEATURES)
-    for batch in images:
-        result.add(task.networks.inception(batch)[0])
+    for features, _ in task.networks.inception(images):
+        result.add(features)
     return result
 
 
@@ -112,27 +112,27 @@ def _fid(task, count, name):
 
 
 def _kid(task, count, name):
-    sides = [np.concatenate([task.networks.inception(batch)[0] for batch in images])
+    sides = [np.concatenate([features for features, _ in task.networks.inception(images)])
              for images in (_reals(task, count), _fakes(task, count))]
     return {name: kernel_distance(*sides, task.seed)}
 
 
 def _inception_score(task, count, name):
-    probabilities = [task.networks.inception(batch)[1] for batch in _fakes(task, count)]
+    probabilities = [some for _, some in task.networks.inception(_fakes(task, count))]
     mean, deviation = inception_score(np.concatenate(probabilities))
     return {f'{name}_mean': mean, f'{name}_std': deviation}
 
 
 def _precision_recall(task, count, name):
-    sides = [np.concatenate([task.networks.fc2(batch) for batch in images])
+    sides = [np.concatenate(list(task.networks.fc2(images)))
              for images in (_reals(task, count), _fakes(task, count))]
     precision, recall = precision_recall(*sides)
     return {f'{name}_precision': precision, f'{name}_recall': recall}
 
 
 def _path_length(task, count, name, space, whole_path, crop=True):
-    distances = task.source.path_distances(count, task.networks.lpips.distances, space, whole_path,
-                                           crop)
+    measures = [lpips.distances for lpips in task.networks.lpips]
+    distances = task.source.path_distances(count, measures, space, whole_path, crop)
     distances = np.concatenate(list(_counted(task, 'pairs', distances, count)))
     return {name: path_length(distances / EPSILON ** 2)}
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 import tensorflow as tf
 
 from metrics import features
+from metrics.devices import ONE_DEVICE
 from metrics.perceptual_path_length import EPSILON, crop_to_face, lerp, slerp
 from metrics.vgg16 import MIN_RESOLUTION
 from training.layers import upscale2d
 from training.networks import split_lod
+from training.state import build_network, copy_weights
 
 SAMPLES, PATHS = 0, 1  # what a draw is for, folded into the seed
 
@@ -40,35 +40,91 @@ class DatasetSource:
             yield images
 
 
+class _Sampler:
+    """A generator as one device has it: its compiled functions, at full resolution."""
+
+    def __init__(self, Gs, lod):
+        self.Gs, self.has_w = Gs, hasattr(Gs, 'mapping')
+        self.level, self.alpha = split_lod(lod, Gs.config.resolution_log2)
+        self.generate = tf.function(self._generate, reduce_retracing=True)
+
+    def _generate(self, z, labels, noise_seed):
+        """(images, w); z in place of w where there is none."""
+        if self.has_w:
+            w = self.Gs.mapping(z, labels)
+            noise = self.Gs.synthesis.noise_maps(tf.shape(z)[0], self.level, True, noise_seed)
+            images = self.Gs.synthesis.at_level(w, self.level, self.alpha, noise)
+        else:
+            w, images = z, self.Gs.at_level(z, labels, self.level, self.alpha)
+        return upscale2d(images, 2 ** self.level), w
+
+    def _comparable_images(self, w, noise_seed, crop):
+        """Images of w [N, L, dlatent_size] as LPIPS takes them, all with the same noise."""
+        noise = self.Gs.synthesis.noise_maps(1, self.level, True, noise_seed)
+        images = self.Gs.synthesis.at_level(w, self.level, self.alpha, noise)
+        images = upscale2d(images, 2 ** self.level)
+        images = crop_to_face(images) if crop else images
+        return features.shrunk(features.rgb(images)) * 127.5 + 127.5
+
+    def path_distances(self, distance, space, crop):
+        """A compiled function: (two latents [2, N, latent_size], t [N, 1], labels, seed) -> [N].
+
+        In w space the pairs lie t and t + EPSILON of the way between the latents; in z space they
+        are the latents. For the arguments see `GeneratorSource.path_distances`.
+        """
+        def distances(latents, t, labels, noise_seed):
+            if space == 'z':
+                ends = [self.Gs.mapping(z, labels) for z in tf.unstack(latents)]
+            else:
+                start, end = (self.Gs.mapping(z, labels) for z in tf.unstack(latents))
+                ends = [lerp(start, end, t[:, tf.newaxis]),
+                        lerp(start, end, t[:, tf.newaxis] + EPSILON)]
+            images = self._comparable_images(tf.concat(ends, axis=0), noise_seed, crop)
+            return distance(*tf.split(images, 2))
+
+        return tf.function(distances, reduce_retracing=True)
+
+
+def _copy_of(Gs):
+    """A generator of the same config and weights, its variables where they are made now."""
+    copy = build_network(Gs.config)
+    copy_weights(Gs, copy)
+    return copy
+
+
 class GeneratorSource:
     """Samples of a generator without truncation: the same ones for the same seed and minibatch."""
 
-    def __init__(self, Gs, minibatch, seed, labels=None, lod=0.0):
+    def __init__(self, Gs, minibatch, seed, labels=None, lod=0.0, devices=ONE_DEVICE):
         """
         Args:
-            Gs: training.networks.Generator, or ProGAN's.
+            Gs: training.networks.Generator, or ProGAN's; it serves the first device, copies of it
+                the others.
             minibatch: images at a time.
             seed: an int that latents, labels and noise come from.
             labels: the reals' [M, label_size], of which rows are drawn; needed by a network that
                 takes labels.
             lod: level of detail that Gs is trained to; images come out at full resolution always.
+            devices: Devices that share the minibatches; the numbers are those of one.
         """
         if Gs.config.label_size and (labels is None or not len(labels)):
             raise ValueError(f'the network takes labels of {Gs.config.label_size} components: the '
                              'metrics need those of the reals; name the dataset.')
         self.Gs, self.minibatch, self.seed, self.labels = Gs, minibatch, seed, labels
-        self.level, self.alpha = split_lod(lod, Gs.config.resolution_log2)
+        self.devices = devices
+        self._samplers = devices.copies(
+            lambda number: _Sampler(_copy_of(Gs) if number else Gs, lod))
 
     @property
     def has_w(self):
         """False for ProGAN, whose networks map z to images at once."""
-        return hasattr(self.Gs, 'mapping')
+        return self._samplers[0].has_w
 
     def _batches(self, count, purpose):
         """Yields (images in the batch, its random generator, a stateless seed for its noise)."""
         for number, start in enumerate(range(0, count, self.minibatch)):
             random = np.random.default_rng([self.seed, purpose, number])
-            noise_seed = tf.constant(random.integers(2 ** 31, size=2), tf.int32)
+            noise_seed = random.integers(2 ** 31, size=2).astype(np.int32)
             yield min(self.minibatch, count - start), random, noise_seed
 
     def _draw_z(self, random, count):
@@ -80,47 +136,29 @@ class GeneratorSource:
             return None
         return np.asarray(self.labels, np.float32)[random.integers(len(self.labels), size=count)]
 
-    @functools.cached_property
-    def _generate(self):
-        """(z, labels, noise seed) -> (images, w); z in place of w where there is none."""
-        def generate(z, labels, noise_seed):
-            if self.has_w:
-                w = self.Gs.mapping(z, labels)
-                noise = self.Gs.synthesis.noise_maps(tf.shape(z)[0], self.level, True, noise_seed)
-                images = self.Gs.synthesis.at_level(w, self.level, self.alpha, noise)
-            else:
-                w, images = z, self.Gs.at_level(z, labels, self.level, self.alpha)
-            return upscale2d(images, 2 ** self.level), w
-
-        return tf.function(generate, reduce_retracing=True)
-
     def images(self, count):
         """Yields float32 [N, R, R, C], about [-1, 1]: `count` of them, with random noise."""
         for _, _, images in self.latents_and_images(count):
-            yield images.numpy()
+            yield images
 
     def latents_and_images(self, count):
         """Yields (z [N, latent_size], w of the last layer [N, dlatent_size] or None, images)."""
-        for batch, random, noise_seed in self._batches(count, SAMPLES):
-            z, labels = self._draw_z(random, batch), self._draw_labels(random, batch)
-            images, w = self._generate(tf.constant(z), labels, noise_seed)
-            yield z, w[:, -1].numpy() if self.has_w else None, images
+        def sample(sampler, batch):
+            size, random, noise_seed = batch
+            z, labels = self._draw_z(random, size), self._draw_labels(random, size)
+            images, w = sampler.generate(tf.constant(z), labels, tf.constant(noise_seed))
+            return z, w[:, -1].numpy() if self.has_w else None, images.numpy()
 
-    def _comparable_images(self, w, noise_seed, crop):
-        """Images of w [N, L, dlatent_size] as LPIPS takes them, all with the same noise."""
-        noise = self.Gs.synthesis.noise_maps(1, self.level, True, noise_seed)
-        images = self.Gs.synthesis.at_level(w, self.level, self.alpha, noise)
-        images = upscale2d(images, 2 ** self.level)
-        images = crop_to_face(images) if crop else images
-        return features.shrunk(features.rgb(images)) * 127.5 + 127.5
+        return self.devices.map(sample, self._samplers, self._batches(count, SAMPLES))
 
-    def path_distances(self, count, distance, space, whole_path, crop):
+    def path_distances(self, count, distances, space, whole_path, crop):
         """Yields [N]: distances of images EPSILON apart in latent space, `count` in all.
 
         Both images of a pair have one label, and all images of a batch the same noise.
 
         Args:
-            distance: (images [N, H, W, 3], others), [0, 255], at most 256 pixels -> [N].
+            distances: one for each device, a function to compile: (images [N, H, W, 3], others),
+                [0, 255], at most 256 pixels -> [N].
             space: 'z' or 'w'.
             whole_path: pairs anywhere between two latents; False = at the first of the two.
             crop: only the part where the face is in portraits.
@@ -133,21 +171,16 @@ class GeneratorSource:
             raise ValueError(f'path length: LPIPS must have {MIN_RESOLUTION} pixels or more a side '
                              f'to compare; received {resolution}. Leave the metric out.')
 
-        @tf.function(reduce_retracing=True)
-        def distances(latents, t, labels, noise_seed):
-            if space == 'z':
-                ends = [self.Gs.mapping(z, labels) for z in tf.unstack(latents)]
-            else:
-                start, end = (self.Gs.mapping(z, labels) for z in tf.unstack(latents))
-                t = t[:, tf.newaxis]
-                ends = [lerp(start, end, t), lerp(start, end, t + EPSILON)]
-            images = self._comparable_images(tf.concat(ends, axis=0), noise_seed, crop)
-            return distance(*tf.split(images, 2))
-
-        for batch, random, noise_seed in self._batches(count, PATHS):
-            latents = [self._draw_z(random, batch) for _ in range(2)]
-            t = random.uniform(size=[batch, 1]) if whole_path else np.zeros([batch, 1])
+        def measure(distances_of, batch):
+            size, random, noise_seed = batch
+            latents = [self._draw_z(random, size) for _ in range(2)]
+            t = random.uniform(size=[size, 1]) if whole_path else np.zeros([size, 1])
             if space == 'z':  # in float64: the step is near the precision of float32
                 latents = [slerp(*map(np.float64, latents), t + step) for step in (0, EPSILON)]
-            yield distances(tf.constant(np.stack(latents), tf.float32), tf.constant(t, tf.float32),
-                            self._draw_labels(random, batch), noise_seed).numpy()
+            return distances_of(tf.constant(np.stack(latents), tf.float32),
+                                tf.constant(t, tf.float32), self._draw_labels(random, size),
+                                tf.constant(noise_seed)).numpy()
+
+        compiled = [sampler.path_distances(distance, space, crop)
+                    for sampler, distance in zip(self._samplers, distances)]
+        return self.devices.map(measure, compiled, self._batches(count, PATHS))

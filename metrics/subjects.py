@@ -81,7 +81,8 @@ def of_network(path, setting):
     dataset = open_images(setting.reals, setting, config) if setting.reals else None
     task, about = _task_of_reals(setting, dataset)
     source = GeneratorSource(networks.Gs, setting.minibatch, setting.seed,
-                             dataset and dataset.labels, networks.lod)
+                             dataset and dataset.labels, networks.lod,
+                             setting.networks.devices)
     about = {'kimg': networks.kimg, 'network': os.path.basename(path),
              'network_sha256': file_sha256(path), **about}
     return Subject(os.path.basename(path),

@@ -258,10 +258,12 @@ def test_feature_networks_take_their_files_from_where_they_are_told(tmp_path, mo
          'lpips': tmp_path / 'lpips.safetensors', 'classifiers': tmp_path}, tmp_path / 'cache')
     gray = IMAGES[..., :1]
     expected = inception_by_numpy(graph, gray.repeat(3, axis=3))
-    for output, wanted in zip(nets.inception(gray), expected):
+    [outputs] = nets.inception([gray])
+    for output, wanted in zip(outputs, expected):
         np.testing.assert_allclose(output, wanted, rtol=1e-4, atol=1e-6)
-    assert nets.fc2(IMAGES).shape == (3, 7)
-    assert nets.lpips.distances(*np.float32([IMAGES, IMAGES])).shape == 3
+    [fc2], [lpips] = nets.fc2([IMAGES]), nets.lpips
+    assert fc2.shape == (3, 7)
+    assert lpips.distances(*np.float32([IMAGES, IMAGES])).shape == 3
     large = np.random.RandomState(0).randn(3, 32, 32, 3).astype(np.float32)
     classifiers = nets.classifiers()
     for number, name in enumerate(('00-male', '01-smiling')):
@@ -289,6 +291,6 @@ def test_files_that_are_missing_are_named_with_where_they_go(tmp_path, monkeypat
     target.write_bytes(b'')
     assert len(nets.missing('lpips')) == 1
     with pytest.raises(OSError, match='inception-2015-12-05.tgz: put it at .*metrics/inception'):
-        nets.inception(IMAGES)
+        nets.inception([IMAGES])
     with pytest.raises(ValueError, match="received 'inceptoin'"):
         features.FeatureNetworks({'inceptoin': 'x'})

@@ -32,20 +32,24 @@ def channels(images):
 
 class Networks:
     """Stands for FeatureNetworks: features are averages of parts of the images."""
-    lpips = types.SimpleNamespace(
-        distances=lambda a, b: tf.reduce_mean(tf.square(a - b), axis=[1, 2, 3]))
+    lpips = [types.SimpleNamespace(
+        distances=lambda a, b: tf.reduce_mean(tf.square(a - b), axis=[1, 2, 3]))]
 
-    def inception(self, images):
-        features = channels(images).reshape(-1, 64)
-        rows = np.exp((features - features.mean()) / 20)
-        return features, rows / rows.sum(axis=1, keepdims=True)
+    def inception(self, batches):
+        for images in batches:
+            features = channels(images).reshape(-1, 64)
+            rows = np.exp((features - features.mean()) / 20)
+            yield features, rows / rows.sum(axis=1, keepdims=True)
 
-    def fc2(self, images):
-        return channels(images).reshape(-1, 64)
+    def fc2(self, batches):
+        return (channels(images).reshape(-1, 64) for images in batches)
 
     def classifiers(self):
         for row in range(3):
             yield f'row {row}', lambda images, row=row: channels(images)[:, row].mean(axis=1)
+
+
+DISTANCES = [lpips.distances for lpips in Networks.lpips]
 
 
 def batches(images, size=8):
@@ -120,7 +124,7 @@ def test_path_lengths_are_of_the_named_space_and_sampling(task):
         values.update(compute(task, name, count=16))
     assert all(np.isfinite(value) and value > 0 for value in values.values())
     assert len(values) == len(set(values.values())) == 5
-    distances = task.source.path_distances(16, Networks.lpips.distances, 'w', False, crop=True)
+    distances = task.source.path_distances(16, DISTANCES, 'w', False, crop=True)
     expected = path_length(np.concatenate(list(distances)) / 1e-8)
     np.testing.assert_allclose(values['ppl_wend'], expected, rtol=1e-3)
 
@@ -132,7 +136,7 @@ def test_a_step_of_one_leads_from_one_latent_to_the_other(space, monkeypatch):
     source, drawn = GeneratorSource(Gs, minibatch=4, seed=0), []
     draw_z = source._draw_z
     monkeypatch.setattr(source, '_draw_z', lambda *args: drawn.append(draw_z(*args)) or drawn[-1])
-    [distances] = source.path_distances(4, Networks.lpips.distances, space, False, crop=True)
+    [distances] = source.path_distances(4, DISTANCES, space, False, crop=True)
     a, b = (127.5 * Gs(z, truncation_psi=None).numpy()[:, 12:28, 8:24] for z in drawn)
     np.testing.assert_allclose(distances, np.square(a - b).mean(axis=(1, 2, 3)), rtol=1e-3)
 
@@ -140,7 +144,7 @@ def test_a_step_of_one_leads_from_one_latent_to_the_other(space, monkeypatch):
 def test_both_ends_of_a_path_share_noise_and_labels(monkeypatch):
     monkeypatch.setattr(sources, 'EPSILON', 0)
     source = GeneratorSource(small_generator(label_size=3), minibatch=4, seed=0, labels=np.eye(3))
-    distances = source.path_distances(8, Networks.lpips.distances, 'w', True, crop=False)
+    distances = source.path_distances(8, DISTANCES, 'w', True, crop=False)
     assert np.all(np.concatenate(list(distances)) < 1e-6), 'grey levels squared'
 
 
@@ -176,7 +180,7 @@ def test_progan_has_images_and_no_w(task):
     source = GeneratorSource(Gs, minibatch=4, seed=0)
     assert next(source.images(4)).shape == (4, 32, 32, 1)
     with pytest.raises(ValueError, match='ProGAN'):
-        next(source.path_distances(4, Networks.lpips.distances, 'z', True, crop=False))
+        next(source.path_distances(4, DISTANCES, 'z', True, crop=False))
     task = registry.Task(fakes=source.images, reals=batches(REALS), num_reals=30,
                          networks=Networks(), source=source)
     assert set(compute(task, 'ls', count=16)) == {'ls_z'}
@@ -214,7 +218,7 @@ def test_requests_that_cannot_be_met_are_refused(task):
         GeneratorSource(small_generator(label_size=3), minibatch=4, seed=0)
     small = GeneratorSource(small_generator(resolution=16), minibatch=4, seed=0)
     with pytest.raises(ValueError, match='16 pixels or more a side to compare; received 8'):
-        next(small.path_distances(4, Networks.lpips.distances, 'w', True, crop=True))
+        next(small.path_distances(4, DISTANCES, 'w', True, crop=True))
 
 
 def test_tf32_is_off_while_a_metric_runs(task, monkeypatch):

@@ -70,6 +70,7 @@ def outcomes(tmp_path_factory):
         'statistics': [f'--network={network}', '--metrics=fid50k',
                        f'--real_stats={folder / "half.npz"}'],
         'snapshot': ['--run=3', '--snapshot=7', f'--results={folder / "results"}'],
+        'gpus': [*of_network, '--num_gpus=99'],
         'run_number': ['--run=4', f'--results={folder / "results"}'],
     }
     with pytest.MonkeyPatch.context() as patch:
@@ -155,6 +156,7 @@ def test_check_networks_says_which_file_goes_where(outcomes):
     ('labels', ['labels of 2 components', 'name the dataset']),
     ('statistics', ['half.npz', 'mu and sigma']),
     ('snapshot', ['--snapshot=7', 'has 5, 10']),
+    ('gpus', ['--num_gpus must be at most the', 'received 99']),
     ('run_number', ['--run=4', '00003-sgan-spots-1gpu'])])
 def test_what_cannot_be_measured_is_one_clear_line(outcomes, case, words):
     folder, (code, output, errors) = outcomes[0], outcomes[1][case]

@@ -110,8 +110,8 @@ def check_gpus(num_gpus, gpus, devices):
                          f'{num_gpus}.')
 
 
-def local_replicas(num_gpus=None):
-    """Replicas on the GPUs of this machine; without any, on its CPU.
+def local_devices(num_gpus=None):
+    """Names of the GPUs of this machine; without any, of its CPU.
 
     Args:
         num_gpus: how many of them; None = all.
@@ -122,6 +122,10 @@ def local_replicas(num_gpus=None):
     devices = gpus or tf.config.list_logical_devices('CPU')
     count = num_gpus or len(gpus) or 1
     check_gpus(num_gpus, len(gpus), len(devices))
-    if count == 1:
-        return Replicas()
-    return Replicas(tf.distribute.MirroredStrategy([device.name for device in devices[:count]]))
+    return [device.name for device in devices[:count]]
+
+
+def local_replicas(num_gpus=None):
+    """Replicas on `local_devices`."""
+    names = local_devices(num_gpus)
+    return Replicas(tf.distribute.MirroredStrategy(names) if len(names) > 1 else None)
