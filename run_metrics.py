@@ -67,8 +67,9 @@ class Progress:
     def __call__(self, part, done, total):
         if part != self.part:
             self.close()
-            self.part, self.bar = part, tqdm.tqdm(total=total, unit='img', leave=False,
-                                                  desc=f'{self.name}: {part}', disable=None)
+            self.part, self.bar = part, tqdm.tqdm(total=total, initial=done, unit='img',
+                                                  leave=False, desc=f'{self.name}: {part}',
+                                                  disable=None)
         self.bar.update(done - self.bar.n)
         if part != 'reals':
             self.count = total

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import pathlib
 import sys
+import tempfile
 import time
 from typing import NamedTuple
 
@@ -21,17 +23,20 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')  # before TensorFlow is impor
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / 'tests')]
 
+from feature_files import write_classifier  # noqa: E402
 from metrics import kernel, sliced_wasserstein  # noqa: E402
-from metrics.attribute_classifiers import NAMES, AttributeClassifier  # noqa: E402
-from metrics.features import rgb, shrunk  # noqa: E402
+from metrics.attribute_classifiers import (  # noqa: E402
+    NAMES, AttributeClassifier, ClassifierFile)
+from metrics.features import MAX_RESOLUTION, rgb, shrunk  # noqa: E402
 from metrics.frechet import Moments, frechet_distance  # noqa: E402
 from metrics.inception_score import inception_score  # noqa: E402
 from metrics.linear_separability import attribute_entropy  # noqa: E402
 from metrics.manifold import precision_recall  # noqa: E402
 from metrics.ms_ssim import ms_ssim  # noqa: E402
-from metrics.registry import METRICS  # noqa: E402
+from metrics.registry import METRICS, PART_BYTES  # noqa: E402
 from metrics.sources import GeneratorSource  # noqa: E402
 from metrics.vgg16 import BLOCKS, LPIPS, VGG16, resize_bilinear  # noqa: E402
 from training.config import DiscriminatorConfig, GeneratorConfig  # noqa: E402
@@ -96,6 +101,16 @@ def feature_seconds(images, size, batches):
         compiled = tf.function(function)
         result[name] = seconds(lambda: compiled(images).numpy(), batches) / len(images)
     return result
+
+
+def classifier_loading_seconds():
+    """Seconds for an image of loading the classifiers anew for each part of the images of `ls`."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / 'classifier.pkl'
+        write_classifier(path, resolution=256, fmap_base=8192, fmap_max=512)
+        classifier = AttributeClassifier(ClassifierFile(path).config)
+        load = seconds(lambda: ClassifierFile(path).assign_to(classifier), 5)
+    return len(NAMES) * load * MAX_RESOLUTION ** 2 * 3 * 4 / PART_BYTES
 
 
 def moment_seconds(minibatch):
@@ -166,8 +181,8 @@ def costs(source, batches):
         times = {'ls': len(NAMES), 'is50k': 1}.get(name, 2)  # 2: reals and fakes
         times = 1 if name.startswith('ppl') else times
         each = pair if name.startswith('ppl') else generate
-        rounds = len(NAMES) + 1 if name == 'ls' else 1       # each classifier sees them anew
-        result[name] = Cost(count * each * rounds, count * features[network] * times,
+        loading = count * classifier_loading_seconds() if name == 'ls' else 0
+        result[name] = Cost(count * each, count * features[network] * times + loading,
                             statistics[name])
     return result
 

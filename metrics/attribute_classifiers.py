@@ -5,6 +5,7 @@ Each is a discriminator for one size, 256x256, without minibatch stddev: one log
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 
 import tensorflow as tf
@@ -26,11 +27,14 @@ BLURS = {'D_basic': True, 'D_paper': False}  # {build function: does it blur bef
 
 
 class AttributeClassifier(tf.Module):
-    """Images [N, R, R, C], about [-1, 1], R the config's resolution -> logits [N]."""
+    """Images [N, R, R, C], about [-1, 1], R the config's resolution -> logits [N].
+
+    `compiled` is the same as a compiled function, for whatever weights are set.
+    """
 
     def __init__(self, config):
         super().__init__()
-        self.config = config
+        self.config, self.compiled = config, tf.function(self, reduce_retracing=True)
         activation = layers.NONLINEARITIES[config.nonlinearity]
         top = config.resolution_log2
         self.from_rgb = networks.FromRGB('FromRGB_lod0', config.num_channels, config.nf(top - 1),
@@ -58,18 +62,35 @@ def _blurs(state):
     return BLURS[state.build_func_name]
 
 
-def load_classifier(path):
-    """AttributeClassifier of a pickle with one network; executes nothing from it."""
-    states = network_states.read_states(path)
+@contextlib.contextmanager
+def _naming(path):
+    """Puts the file's name before what is wrong with it."""
     try:
-        if len(states) != 1:
-            raise ValueError(f'must hold one network; received {len(states)}')
-        state = dataclasses.replace(states[0], build_func_name='D_basic')
-        config = dataclasses.replace(reference.config_of(state), mbstd_group_size=0)
-        if not _blurs(states[0]):
-            config = dataclasses.replace(config, blur_filter=None)
-        classifier = AttributeClassifier(config)
-        reference.assign(classifier, state.variables)
-        return classifier
+        yield
     except ValueError as error:
         raise ValueError(f'{path}: not an attribute classifier: {error}.') from None
+
+
+class ClassifierFile:
+    """A pickle with one network; nothing from it is executed.
+
+    Attributes: config, a DiscriminatorConfig.
+    Raises:
+        ValueError: one line that names the file and says what it is instead.
+    """
+
+    def __init__(self, path):
+        states = network_states.read_states(path)
+        with _naming(path):
+            if len(states) != 1:
+                raise ValueError(f'must hold one network; received {len(states)}')
+            state = dataclasses.replace(states[0], build_func_name='D_basic')
+            config = dataclasses.replace(reference.config_of(state), mbstd_group_size=0)
+            if not _blurs(states[0]):
+                config = dataclasses.replace(config, blur_filter=None)
+        self.config, self._path, self._arrays = config, path, state.variables
+
+    def assign_to(self, classifier):
+        """Sets the weights of an AttributeClassifier of this config."""
+        with _naming(self._path):
+            reference.assign(classifier, self._arrays)

@@ -11,7 +11,7 @@ from typing import NamedTuple, Optional
 import safetensors.numpy
 import tensorflow as tf
 
-from metrics import attribute_classifiers
+from metrics.attribute_classifiers import NAMES, AttributeClassifier, ClassifierFile
 from metrics.devices import ONE_DEVICE
 from metrics.inception import load_inception
 from metrics.torch_file import read_state_dict
@@ -42,7 +42,7 @@ SOURCES = {
         'lpips-v0.1-vgg.pth', 'https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/'
         'master/lpips/weights/v0.1/vgg.pth',
         'a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868')}
-for _name in attribute_classifiers.NAMES:
+for _name in NAMES:
     _file_name = f'celebahq-classifier-{_name}.pkl'
     SOURCES[_file_name] = Source(_file_name, f'{CLASSIFIERS_URL}/{_file_name}', None)
 CLASSIFIER_FILES = tuple(name for name in SOURCES if name.startswith('celebahq-classifier-'))
@@ -91,19 +91,14 @@ def read_weights(path, sha256):
     return read_state_dict(path)
 
 
-def _logits(classifier):
-    """A function: images [N, R, R, C], [-1, 1], the classifier's size or larger -> logits [N]."""
+def _logits(classifier, images):
+    """Logits [N] of images [N, R, R, C], [-1, 1], where R must be the classifier's size."""
     resolution = classifier.config.resolution
-    compiled = tf.function(lambda images: classifier(shrunk(rgb(images))), reduce_retracing=True)
-
-    def logits(images):
-        if images.shape[1] < resolution:
-            raise ValueError(f'linear separability: images must be {resolution} pixels a side or '
-                             f'more, as the classifiers are; received {images.shape[1]}. Leave the '
-                             'metric out.')
-        return compiled(images).numpy()
-
-    return logits
+    if images.shape[1] < resolution:
+        raise ValueError(f'linear separability: images must be {resolution} pixels a side or more, '
+                         f'as the classifiers are; received {images.shape[1]}. Leave the metric '
+                         'out.')
+    return classifier.compiled(rgb(images)).numpy()
 
 
 class FeatureNetworks:
@@ -128,6 +123,7 @@ class FeatureNetworks:
                              f'{sorted(unknown)[0]!r}.')
         self._cache_dir = cache_dir
         self._hashes = {}  # {network: sha256}
+        self._classifiers = []  # one for each device, once there are any
 
     def _target(self, key):
         """Where the file of SOURCES[key] is, or would be after its download."""
@@ -208,10 +204,17 @@ class FeatureNetworks:
                                 self._fc2s, batches)
 
     def classifiers(self):
-        """Yields (attribute, function: images [N, H, W, C], [-1, 1] -> logits [N]).
+        """Yields (attribute, function: batches of images -> their logits [N], one after another).
 
-        One at a time: forty take 4 GB.
+        The images are float32 [N, R, R, C], [-1, 1], `shrunk`. A function serves until the next
+        one is asked for: forty would take 4 GB, so their weights take turns in one network, which
+        is compiled once.
         """
         for key in CLASSIFIER_FILES:
-            classifier = attribute_classifiers.load_classifier(self.path(key))
-            yield key[len('celebahq-classifier-'):-len('.pkl')], _logits(classifier)
+            file = ClassifierFile(self.path(key))
+            if not self._classifiers or self._classifiers[0].config != file.config:
+                self._classifiers = self.devices.copies(lambda _: AttributeClassifier(file.config))
+            for classifier in self._classifiers:
+                file.assign_to(classifier)
+            yield (key[len('celebahq-classifier-'):-len('.pkl')],
+                   functools.partial(self.devices.map, _logits, self._classifiers))

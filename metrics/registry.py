@@ -6,6 +6,7 @@ is50k, ppl2_wend); swd16k and msssim10k, ProGAN's, need no feature network.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import operator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from metrics.perceptual_path_length import EPSILON, path_length
 from training.images import to_uint8
 
 INCEPTION_FEATURES = 2048
+PART_BYTES = 2 ** 31       # of the images that the classifiers of ls see one after another
 IMAGES, STATISTICS = 'images', 'statistics'  # what metrics need of the reals
 
 
@@ -65,12 +67,11 @@ class Metric:
         return self.compute.keywords['count']
 
 
-def _counted(task, part, batches, count):
-    """`batches`, reported to the task's progress as they pass."""
-    done = 0
+def _counted(task, part, batches, count, done=0, size=len):
+    """`batches`, reported to the task's progress as they pass, `done` images being behind them."""
     for batch in batches:
         yield batch
-        done += len(batch)
+        done += size(batch)
         task.progress(part, done, count)
 
 
@@ -137,26 +138,47 @@ def _path_length(task, count, name, space, whole_path, crop=True):
     return {name: path_length(distances / EPSILON ** 2)}
 
 
-def _latents(task, count):
-    """{'ls_z': all z [count, D], 'ls_w': all w}; without w for ProGAN."""
-    z, w = zip(*((z, w) for z, w, _ in task.source.latents_and_images(count)))
-    spaces = {'ls_z': np.concatenate(z)}
-    if task.source.has_w:
-        spaces['ls_w'] = np.concatenate(w)
-    return spaces
+def _parts(samples):
+    """Lists of successive samples (z, w, images) whose images take at most PART_BYTES.
+
+    The first has one sample only: what is wrong with a classifier, the last one even, is to come
+    out before hours of generating.
+    """
+    part, taken, most = [], 0, 0
+    for sample in samples:
+        size = sample[2].nbytes
+        if part and taken + size > most:
+            yield part
+            part, taken, most = [], 0, PART_BYTES
+        part.append(sample)
+        taken += size
+    yield part
+
+
+def _separability(latents, logits):
+    """The score of latents [N, D], given the logits [N] of each attribute."""
+    entropies = []
+    for some in logits:
+        kept = linear_separability.surest_half(some)
+        entropies.append(linear_separability.attribute_entropy(latents[kept], some[kept]))
+    return linear_separability.separability(entropies)
 
 
 def _linear_separability(task, count):
-    entropies, spaces = {}, _latents(task, count)
-    for attribute, classifier in task.networks.classifiers():
-        images = (images for _, _, images in task.source.latents_and_images(count))
-        logits = np.concatenate([classifier(batch)
-                                 for batch in _counted(task, attribute, images, count)])
-        kept = linear_separability.surest_half(logits)
-        for space, latents in spaces.items():
-            entropies.setdefault(space, []).append(
-                linear_separability.attribute_entropy(latents[kept], logits[kept]))
-    return {space: linear_separability.separability(some) for space, some in entropies.items()}
+    latents, logits, done = [], collections.defaultdict(list), 0
+    samples = _counted(task, 'fakes', task.source.latents_and_images(count), count,
+                       size=lambda sample: len(sample[0]))
+    for part in _parts(samples):
+        for attribute, classify in task.networks.classifiers():
+            images = (images for _, _, images in part)
+            logits[attribute] += _counted(task, attribute, classify(images), count, done)
+        latents += [(z, w) for z, w, _ in part]
+        done += sum(len(z) for z, _, _ in part)
+        part.clear()  # before the next one is generated
+    z, w = zip(*latents)
+    spaces = {'ls_z': z, 'ls_w': w} if task.source.has_w else {'ls_z': z}
+    logits = [np.concatenate(some) for some in logits.values()]
+    return {name: _separability(np.concatenate(space), logits) for name, space in spaces.items()}
 
 
 def _swd(task, count, name):

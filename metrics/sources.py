@@ -136,20 +136,27 @@ class GeneratorSource:
             return None
         return np.asarray(self.labels, np.float32)[random.integers(len(self.labels), size=count)]
 
-    def images(self, count):
-        """Yields float32 [N, R, R, C], about [-1, 1]: `count` of them, with random noise."""
-        for _, _, images in self.latents_and_images(count):
-            yield images
-
-    def latents_and_images(self, count):
-        """Yields (z [N, latent_size], w of the last layer [N, dlatent_size] or None, images)."""
+    def _samples(self, count, shrink):
+        """Yields (z, w or None, images); `shrink`: function of the images, where they are made."""
         def sample(sampler, batch):
             size, random, noise_seed = batch
             z, labels = self._draw_z(random, size), self._draw_labels(random, size)
             images, w = sampler.generate(tf.constant(z), labels, tf.constant(noise_seed))
-            return z, w[:, -1].numpy() if self.has_w else None, images.numpy()
+            return z, w[:, -1].numpy() if self.has_w else None, shrink(images).numpy()
 
         return self.devices.map(sample, self._samplers, self._batches(count, SAMPLES))
+
+    def images(self, count):
+        """Yields float32 [N, R, R, C], about [-1, 1]: `count` of them, with random noise."""
+        for _, _, images in self._samples(count, tf.identity):
+            yield images
+
+    def latents_and_images(self, count):
+        """The same images `shrunk`, with their latents.
+
+        Yields (z [N, latent_size], w of the last layer [N, dlatent_size] or None, images).
+        """
+        return self._samples(count, features.shrunk)
 
     def path_distances(self, count, distances, space, whole_path, crop):
         """Yields [N]: distances of images EPSILON apart in latent space, `count` in all.

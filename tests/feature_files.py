@@ -8,6 +8,10 @@ import zipfile
 import numpy as np
 import tensorflow as tf
 
+import reference_pickles
+from training import networks, reference
+from training.config import DiscriminatorConfig
+
 
 class Name:
     """Pickles as a reference to `module.name`."""
@@ -185,3 +189,17 @@ class InceptionGraph:
     def _add_window(self, node, strides):
         node.attr['strides'].list.i.extend(strides)
         node.attr['padding'].s = b'VALID'
+
+
+def write_classifier(path, blur=True, source='', func='D_basic', resolution=16, fmap_base=64,
+                     fmap_max=8):
+    """Writes an attribute classifier; returns the discriminator whose weights it has."""
+    shape = {'resolution': resolution, 'fmap_base': fmap_base, 'fmap_max': fmap_max}
+    discriminator = networks.Discriminator(DiscriminatorConfig(
+        mbstd_group_size=0, blur_filter=(1, 2, 1) if blur else None, **shape))
+    arrays = {name: array for name, array in reference.variables(discriminator).items()
+              if 'FromRGB' not in name or 'lod0' in name}
+    network = reference_pickles.network('dnnlib.tflib.network', 'classifier', func, arrays, shape)
+    network.state['build_module_src'] = source
+    path.write_bytes(pickle.dumps(network, 4))
+    return discriminator

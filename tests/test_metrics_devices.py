@@ -39,8 +39,10 @@ def network_files(tmp_path_factory):
     (folder / 'graph.pb').write_bytes(files.InceptionGraph().graph.SerializeToString())
     safetensors.numpy.save_file(files.vgg16_weights(WIDTHS), folder / 'vgg.safetensors')
     safetensors.numpy.save_file(files.lpips_weights([2, 3, 4, 4, 5]), folder / 'lpips.safetensors')
+    for name in features.CLASSIFIER_FILES[:3]:
+        files.write_classifier(folder / name, resolution=32)
     return {'inception': folder / 'graph.pb', 'vgg16': folder / 'vgg.safetensors',
-            'lpips': folder / 'lpips.safetensors'}
+            'lpips': folder / 'lpips.safetensors', 'classifiers': folder}
 
 
 @pytest.fixture(scope='module')
@@ -134,9 +136,10 @@ def test_path_distances_are_those_of_one_device(task_on, one_device, space, coun
     np.testing.assert_array_equal(np.concatenate(several), np.concatenate(one))
 
 
-@pytest.mark.parametrize('name', ['fid10k', 'is50k', 'pr50k3', 'ppl2_wend'])
+@pytest.mark.parametrize('name', ['fid10k', 'is50k', 'pr50k3', 'ppl2_wend', 'ls'])
 def test_metrics_are_those_of_one_device(task_on, one_device, monkeypatch, name):
     monkeypatch.setattr(registry, 'INCEPTION_FEATURES', files.InceptionGraph.FEATURES)
+    monkeypatch.setattr(features, 'CLASSIFIER_FILES', features.CLASSIFIER_FILES[:3])
     several, one = (registry.METRICS[name].compute(task, count=30)
                     for task in (task_on(cpus(3)), one_device))
     assert several == one

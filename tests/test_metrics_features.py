@@ -1,5 +1,6 @@
 """Feature networks from small files of the published formats, against NumPy."""
 
+import dataclasses
 import hashlib
 import io
 import tarfile
@@ -10,10 +11,7 @@ import safetensors.numpy
 import tensorflow as tf
 
 import feature_files as files
-import reference_pickles
 from metrics import attribute_classifiers, features, inception, torch_file, vgg16
-from training import networks, reference
-from training.config import DiscriminatorConfig
 
 IMAGES = np.random.RandomState(0).randint(256, size=[3, 32, 24, 3]).astype(np.uint8)
 WIDTHS = (2, 2, 3, 3, 4, 3, 4, 3, 4, 5, 4, 3, 4)
@@ -214,35 +212,46 @@ def test_weights_are_checked_by_their_hash_or_come_as_safetensors(tmp_path):
         features.read_weights(tmp_path / 'a.safetensors', None)
 
 
-def classifier_pickle(path, blur=True, source='', func='D_basic', resolution=16):
-    """Writes a small classifier; returns the discriminator whose weights it has."""
-    config = DiscriminatorConfig(resolution=resolution, fmap_base=64, fmap_max=8,
-                                 mbstd_group_size=0, blur_filter=(1, 2, 1) if blur else None)
-    discriminator = networks.Discriminator(config)
-    arrays = {name: array for name, array in reference.variables(discriminator).items()
-              if 'FromRGB' not in name or 'lod0' in name}
-    network = reference_pickles.network('dnnlib.tflib.network', 'classifier', func, arrays,
-                                        {'resolution': resolution, 'fmap_base': 64, 'fmap_max': 8})
-    network.state['build_module_src'] = source
-    path.write_bytes(reference_pickles.pickle.dumps(network, 4))
-    return discriminator
-
-
 @pytest.mark.parametrize('blur, source, func', [
     (True, '', 'D_basic'), (False, '', 'D_paper'), (True, 'x = blur2d(x)', 'classify'),
     (False, 'x = conv2d(x)', 'classify')])
 def test_classifiers_are_discriminators_without_stddev(tmp_path, blur, source, func):
-    discriminator = classifier_pickle(tmp_path / 'a.pkl', blur, source, func)
+    discriminator = files.write_classifier(tmp_path / 'a.pkl', blur, source, func)
     images = np.random.RandomState(0).randn(3, 16, 16, 3).astype(np.float32)
-    classifier = attribute_classifiers.load_classifier(tmp_path / 'a.pkl')
+    file = attribute_classifiers.ClassifierFile(tmp_path / 'a.pkl')
+    classifier = attribute_classifiers.AttributeClassifier(file.config)
+    file.assign_to(classifier)
     np.testing.assert_allclose(classifier(images), discriminator(images)[:, 0], rtol=1e-5,
                                atol=1e-6)
 
 
 def test_what_is_no_classifier_gets_a_verdict(tmp_path):
-    classifier_pickle(tmp_path / 'a.pkl', func='G_unheard_of')
+    files.write_classifier(tmp_path / 'a.pkl', func='G_unheard_of')
     with pytest.raises(ValueError, match="a.pkl: not an attribute classifier: .*'G_unheard_of'"):
-        attribute_classifiers.load_classifier(tmp_path / 'a.pkl')
+        attribute_classifiers.ClassifierFile(tmp_path / 'a.pkl')
+    files.write_classifier(tmp_path / 'b.pkl')
+    file = attribute_classifiers.ClassifierFile(tmp_path / 'b.pkl')
+    other = attribute_classifiers.AttributeClassifier(
+        dataclasses.replace(file.config, fmap_max=4))
+    with pytest.raises(ValueError, match='b.pkl: not an attribute classifier: .* do not fit'):
+        file.assign_to(other)
+
+
+def test_classifiers_take_turns_in_one_network(tmp_path, monkeypatch):
+    names, traced = features.CLASSIFIER_FILES, []
+    discriminators = [files.write_classifier(tmp_path / name, func == 'D_basic', func=func)
+                      for name, func in zip(names, ('D_basic', 'D_basic', 'D_paper'))]
+    call = attribute_classifiers.AttributeClassifier.__call__
+    monkeypatch.setattr(attribute_classifiers.AttributeClassifier, '__call__',
+                        lambda self, images: traced.append(self.config.blur_filter)
+                        or call(self, images))
+    monkeypatch.setattr(features, 'CLASSIFIER_FILES', names[:3])
+    nets = features.FeatureNetworks({'classifiers': tmp_path}, tmp_path)
+    images = np.random.RandomState(0).randn(4, 16, 16, 3).astype(np.float32)
+    for discriminator, (_, classify) in zip(discriminators, nets.classifiers()):
+        for logits, batch in zip(classify([images, -images]), (images, -images)):
+            np.testing.assert_allclose(logits, discriminator(batch)[:, 0], rtol=1e-4, atol=1e-5)
+    assert traced == [(1, 2, 1), None], 'compiled once for each architecture'
 
 
 def test_feature_networks_take_their_files_from_where_they_are_told(tmp_path, monkeypatch):
@@ -252,7 +261,8 @@ def test_feature_networks_take_their_files_from_where_they_are_told(tmp_path, mo
     (tmp_path / 'my.pb').write_bytes(graph.graph.SerializeToString())
     safetensors.numpy.save_file(files.vgg16_weights(WIDTHS), tmp_path / 'vgg.safetensors')
     safetensors.numpy.save_file(files.lpips_weights(BLOCK_WIDTHS), tmp_path / 'lpips.safetensors')
-    discriminators = [classifier_pickle(tmp_path / name) for name in features.CLASSIFIER_FILES[:2]]
+    discriminators = [files.write_classifier(tmp_path / name)
+                      for name in features.CLASSIFIER_FILES[:2]]
     nets = features.FeatureNetworks(
         {'inception': tmp_path / 'my.pb', 'vgg16': tmp_path / 'vgg.safetensors',
          'lpips': tmp_path / 'lpips.safetensors', 'classifiers': tmp_path}, tmp_path / 'cache')
@@ -267,13 +277,14 @@ def test_feature_networks_take_their_files_from_where_they_are_told(tmp_path, mo
     large = np.random.RandomState(0).randn(3, 32, 32, 3).astype(np.float32)
     classifiers = nets.classifiers()
     for number, name in enumerate(('00-male', '01-smiling')):
-        attribute, logits = next(classifiers)
+        attribute, classify = next(classifiers)
         assert attribute == name
         halved = large.reshape(3, 16, 2, 16, 2, 3).mean(axis=(2, 4))
-        np.testing.assert_allclose(logits(large), discriminators[number](halved)[:, 0], rtol=1e-4,
+        [logits] = classify([features.shrunk(large)])
+        np.testing.assert_allclose(logits, discriminators[number](halved)[:, 0], rtol=1e-4,
                                    atol=1e-5)
     with pytest.raises(ValueError, match='must be 16 pixels a side or more.*received 8'):
-        logits(large[:, :8, :8])
+        next(classify([large[:, :8, :8]]))
     with pytest.raises(ValueError, match='02-attractive.pkl: no such file; the folder'):
         next(classifiers)
 

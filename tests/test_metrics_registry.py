@@ -1,10 +1,12 @@
 """From a name to numbers: every metric on a small generator, with stand-ins for the networks."""
 
+import dataclasses
 import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.svm import LinearSVC
 
 from metrics import frechet, kernel, manifold, ms_ssim, registry, sliced_wasserstein, sources
 from metrics.perceptual_path_length import path_length
@@ -46,7 +48,8 @@ class Networks:
 
     def classifiers(self):
         for row in range(3):
-            yield f'row {row}', lambda images, row=row: channels(images)[:, row].mean(axis=1)
+            yield f'row {row}', lambda batches, row=row: (
+                channels(images)[:, row].mean(axis=1) for images in batches)
 
 
 DISTANCES = [lpips.distances for lpips in Networks.lpips]
@@ -151,6 +154,40 @@ def test_both_ends_of_a_path_share_noise_and_labels(monkeypatch):
 def test_separability_is_of_z_and_of_w(task):
     result = compute(task, 'ls', count=64)
     assert set(result) == {'ls_z', 'ls_w'} and all(1 <= value <= 8 for value in result.values())
+
+
+def separability_of(latents, images):
+    """As defined, for the stand-ins of classifiers: the SVM sees the surer half of the images."""
+    bits = 0.0
+    for row in range(3):
+        logits = channels(images)[:, row].mean(axis=1)
+        surest = np.argsort(-np.abs(logits), kind='stable')[:len(logits) // 2]
+        classes = logits[surest] > 0
+        predicted = LinearSVC(random_state=0).fit(latents[surest], classes).predict(latents[surest])
+        for side in (False, True):
+            for answer in (False, True):
+                both = np.mean((predicted == side) & (classes == answer))
+                bits -= both and both * np.log2(both / np.mean(predicted == side))
+    return 2 ** bits
+
+
+def test_separability_in_parts_is_that_of_all_images(task, monkeypatch):
+    z, w, images = map(np.concatenate, zip(*task.source.latents_and_images(104)))
+    asked, seen, make = [], [], task.source.latents_and_images
+    monkeypatch.setattr(task.source, 'latents_and_images',
+                        lambda count: asked.append(count) or make(count))
+    monkeypatch.setattr(registry, 'PART_BYTES', 2 * 16 * 32 * 32 * 4)  # two minibatches
+    told = dataclasses.replace(task, progress=lambda *args: seen.append(args))
+    result = compute(told, 'ls', count=104)
+    assert result == pytest.approx({'ls_z': separability_of(z, images),
+                                    'ls_w': separability_of(w, images)})
+    assert min(result.values()) > 1.1, 'nothing to part would prove nothing'
+    assert asked == [104], 'images are generated once'
+    for attribute in ('fakes', 'row 0', 'row 2'):
+        assert [done for part, done, total in seen if part == attribute and total == 104] == [
+            16, 32, 48, 64, 80, 96, 104]
+    order = [part for part, _, _ in seen]
+    assert order.index('row 2') < order.index('fakes', 2), 'all classifiers are tried at first'
 
 
 def test_samples_follow_from_the_seed_and_have_noise():
