@@ -12,7 +12,6 @@ ppl_zfull, ppl_wfull, ppl_zend, ppl_wend, ppl2_wend, ls. docs/metrics.md says wh
 
 import dataclasses
 import sys
-import time
 
 from training import cli
 
@@ -59,10 +58,10 @@ flags.DEFINE_boolean('check_networks', False, 'Say which feature networks are th
 
 
 class Progress:
-    """A bar with the time left for each part of a metric (terminals only), and its count."""
+    """A bar with the time left for each part of a metric (terminals only)."""
 
     def __init__(self, name):
-        self.name, self.part, self.bar, self.count = name, None, None, 0
+        self.name, self.part, self.bar = name, None, None
 
     def __call__(self, part, done, total):
         if part != self.part:
@@ -71,8 +70,6 @@ class Progress:
                                                   leave=False, desc=f'{self.name}: {part}',
                                                   disable=None)
         self.bar.update(done - self.bar.n)
-        if part != 'reals':
-            self.count = total
 
     def close(self):
         if self.bar is not None:
@@ -138,17 +135,14 @@ def subjects():
 def measure(name, subject, directory):
     """Measures one metric of one subject, prints and writes it."""
     from metrics import results
-    from metrics.registry import evaluate
-    progress, start = Progress(name), time.time()
+    progress = Progress(name)
     task = dataclasses.replace(subject.task, progress=progress)
     try:
-        values = evaluate(name, task)
+        values, record = results.measure(name, task, subject.about)
     finally:
         progress.close()
-    seconds = time.time() - start
-    print(results.rows(subject.label, values, progress.count, seconds), flush=True)
-    results.append(directory, results.record(name, values, task, progress.count, seconds,
-                                             subject.about))
+    print(results.rows(subject.label, values, record), flush=True)
+    results.append(directory, record)
 
 
 def main(args):

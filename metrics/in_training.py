@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import time
 
-from metrics import sliced_wasserstein
+from metrics import results, sliced_wasserstein
 from metrics.features import FeatureNetworks
-from metrics.real_statistics import CachedStatistics
-from metrics.registry import METRICS, Task, badness, evaluate
-from metrics.sources import DatasetSource, GeneratorSource
+from metrics.registry import METRICS, badness
+from metrics.subjects import Setting, of_generator
 from training.snapshot_metrics import SnapshotMetric, TooSlow
 
 MINIBATCH = 32  # images at once
@@ -56,16 +56,12 @@ def loop_metrics(names, dataset, mirror, seed):
     if unknown:
         raise ValueError(f'--metrics={unknown[0]}: there is no such metric. '
                          f'Known: {", ".join(METRICS)}.')
-    networks = FeatureNetworks()
-    reals = DatasetSource(dataset, MINIBATCH, mirror, seed)
-    statistics = CachedStatistics(dataset, mirror, seed, networks)
+    setting = Setting(FeatureNetworks(), mirror=mirror, seed=seed, minibatch=MINIBATCH)
 
-    def measure(name, Gs, lod, tick_seconds):
-        source = GeneratorSource(Gs, MINIBATCH, seed, dataset.labels, lod)
+    def measure(name, Gs, path, kimg, lod, tick_seconds):
         limit = {'progress': _stop_after(tick_seconds)} if in_time else {}
-        return evaluate(name, Task(
-            fakes=source.images, reals=reals.images, num_reals=dataset.num_images,
-            networks=networks, seed=seed, source=source, real_statistics=statistics, **limit))
+        subject = of_generator(Gs, path, kimg, lod, dataset, setting)
+        return results.measure(name, dataclasses.replace(subject.task, **limit), subject.about)
 
     return {name: SnapshotMetric(functools.partial(measure, name),
                                  functools.partial(badness, name)) for name in names}

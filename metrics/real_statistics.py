@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import json
 import os
@@ -57,16 +56,12 @@ class CachedStatistics:
         self.mirror_seed = seed if mirror else None
         self.folder = os.path.join(download.cache_directory(cache_dir), FOLDER)
 
-    @functools.cached_property
-    def _fingerprint(self):
-        return self.dataset.fingerprint()
-
     def path(self, count):
         """The file for the first `count` images; its name tells all that the numbers hang on."""
         data = self.dataset
         flips = '' if self.mirror_seed is None else f'-mirror{self.mirror_seed}'
         return os.path.join(self.folder, f'{data.name}-{data.resolution}x{data.resolution}-'
-                            f'{count}{flips}-{self._fingerprint[:16]}-inception-'
+                            f'{count}{flips}-{data.fingerprint()[:16]}-inception-'
                             f'{self.networks.sha256("inception")[:16]}.npz')
 
     def __call__(self, count, compute):
@@ -78,7 +73,7 @@ class CachedStatistics:
             except ValueError as error:
                 print(f'{error} It is made again.', file=sys.stderr)
         mean, covariance = compute()
-        about = {'dataset': self.dataset.directory, 'fingerprint': self._fingerprint,
+        about = {'dataset': self.dataset.directory, 'fingerprint': self.dataset.fingerprint(),
                  'resolution': self.dataset.resolution, 'count': count,
                  'mirror_seed': self.mirror_seed,
                  'inception_sha256': self.networks.sha256('inception')}

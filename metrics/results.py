@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shlex
 import sys
+import time
 
 import numpy as np
 import tensorflow as tf
 
 from metrics.features import RESIZES
-from metrics.registry import METRICS
+from metrics.registry import METRICS, evaluate
 from training.version import VERSION
 
 HEADER = f'{"of":<36} {"result":<16} {"value":>12} {"images":>8} {"seconds":>8}'
@@ -38,6 +40,19 @@ def record(name, values, task, count, seconds, about):
             'command': shlex.join(sys.argv)}
 
 
+def measure(name, task, about):
+    """Measures METRICS[name]: ({name of a result: value}, their `record`)."""
+    count, start = 0, time.time()
+
+    def progress(part, done, total):
+        nonlocal count
+        count = count if part == 'reals' else total
+        task.progress(part, done, total)
+
+    values = evaluate(name, dataclasses.replace(task, progress=progress))
+    return values, record(name, values, task, count, time.time() - start, about)
+
+
 def append(directory, result):
     """Adds a `record` to `directory`/metric-<name>.jsonl."""
     os.makedirs(directory, exist_ok=True)
@@ -46,7 +61,7 @@ def append(directory, result):
         file.write(json.dumps(result) + '\n')
 
 
-def rows(label, values, count, seconds):
-    """The lines below HEADER for one metric: one for each of its values."""
-    return '\n'.join(f'{label:<36} {key:<16} {value:>12.4f} {count:>8} {seconds:>8.1f}'
-                     for key, value in values.items())
+def rows(label, values, result):
+    """The lines below HEADER for one metric: one for each of its values; result: its `record`."""
+    return '\n'.join(f'{label:<36} {key:<16} {value:>12.4f} {result["count"]:>8} '
+                     f'{result["seconds"]:>8.1f}' for key, value in values.items())

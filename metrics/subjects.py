@@ -1,4 +1,4 @@
-"""What run_metrics.py measures: a network, or a set of images, with the reals to compare with."""
+"""What is measured: a network, or a set of images, with the reals to compare with."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Subject(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """What is the same for all subjects of a command."""
+    """What is the same for all subjects of a command or of a training."""
     networks: FeatureNetworks
     reals: Optional[str] = None           # data set, folder or zip of images; None = none
     real_statistics: Optional[str] = None  # .npz file in place of the reals' own
@@ -74,19 +74,27 @@ def _task_of_reals(setting, dataset):
     return Task(fakes=None, **options), about
 
 
+def of_generator(Gs, path, kimg, lod, dataset, setting):
+    """Subject for a generator, which is that of the network file `path`.
+
+    Args:
+        kimg, lod: of the network.
+        dataset: TFRecordDataset of the reals; None = none.
+    """
+    task, about = _task_of_reals(setting, dataset)
+    source = GeneratorSource(Gs, setting.minibatch, setting.seed, dataset and dataset.labels, lod,
+                             setting.networks.devices)
+    about = {'kimg': kimg, 'network': os.path.basename(path), 'network_sha256': file_sha256(path),
+             **about}
+    return Subject(os.path.basename(path),
+                   dataclasses.replace(task, fakes=source.images, source=source), about)
+
+
 def of_network(path, setting):
     """Subject for a network file."""
     networks = snapshot.load(path)
-    config = networks.Gs.config
-    dataset = open_images(setting.reals, setting, config) if setting.reals else None
-    task, about = _task_of_reals(setting, dataset)
-    source = GeneratorSource(networks.Gs, setting.minibatch, setting.seed,
-                             dataset and dataset.labels, networks.lod,
-                             setting.networks.devices)
-    about = {'kimg': networks.kimg, 'network': os.path.basename(path),
-             'network_sha256': file_sha256(path), **about}
-    return Subject(os.path.basename(path),
-                   dataclasses.replace(task, fakes=source.images, source=source), about)
+    dataset = open_images(setting.reals, setting, networks.Gs.config) if setting.reals else None
+    return of_generator(networks.Gs, path, networks.kimg, networks.lod, dataset, setting)
 
 
 def of_images(path, setting):

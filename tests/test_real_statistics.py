@@ -5,7 +5,8 @@ import os
 import numpy as np
 import pytest
 
-from metrics import frechet, in_training, registry
+from metrics import frechet, in_training, registry, subjects
+from metrics.devices import ONE_DEVICE
 from metrics.real_statistics import CachedStatistics, read_statistics, write_statistics
 from metrics.sources import DatasetSource
 from small_data import write_dataset
@@ -16,7 +17,7 @@ class Networks:
     """Stands for FeatureNetworks: features are the columns' means; counts the batches."""
 
     def __init__(self, sha256='ab' * 32):
-        self.calls, self._sha256 = 0, sha256
+        self.calls, self._sha256, self.devices = 0, sha256, ONE_DEVICE
 
     def fetch(self, network):
         assert network == 'inception'
@@ -133,14 +134,16 @@ def test_training_uses_the_same_statistics(datasets, tmp_path, monkeypatch):
     monkeypatch.setenv('STYLEGAN_CACHE_DIR', str(tmp_path))
     networks = Networks()
     monkeypatch.setattr(in_training, 'FeatureNetworks', lambda: networks)
-    monkeypatch.setattr(in_training, 'GeneratorSource',
-                        lambda *_: DatasetSource(datasets[1], 16))
+    monkeypatch.setattr(subjects, 'GeneratorSource', lambda *_: DatasetSource(datasets[1], 16))
     fewer = registry.Metric(lambda task: registry._fid(task, 40, 'fid10k'), ('inception',),
                             reals=registry.STATISTICS)
     monkeypatch.setitem(registry.METRICS, 'fid10k', fewer)
     monkeypatch.setattr(registry, 'INCEPTION_FEATURES', 16)
     metric = in_training.loop_metrics(['fid10k'], datasets[0], True, 7)['fid10k']
-    assert metric.measure(None, 0.0, 1) == metric.measure(None, 0.0, 1)
+    network = tmp_path / 'network.safetensors'
+    network.write_bytes(b'')
+    first, second = (metric.measure(None, network, 1.0, 0.0, tick_seconds=1)[0] for _ in range(2))
+    assert first == second
     assert networks.calls == 2 + 3 + 3  # 40 reals, 32 at a time, once; 40 fakes, 16 at a time
     expected = CachedStatistics(datasets[0], True, 7, networks, tmp_path).path(40)
     assert os.path.exists(expected)

@@ -1,12 +1,15 @@
 """Metrics in training: the best snapshot is kept, a failing or a slow metric does no harm."""
 
+import hashlib
 import json
 import os
 import types
 
 import pytest
 
-from metrics import in_training, registry
+from metrics import in_training, registry, results, subjects
+from metrics.features import FeatureNetworks
+from metrics.sources import DatasetSource
 from small_data import write_dataset
 from training.dataset import TFRecordDataset
 from training.log import RunLog
@@ -27,13 +30,14 @@ class Trial:
         if kimg is not None:
             self.log.start_at(kimg)
         self.metrics = SnapshotMetrics({name: SnapshotMetric(
-            lambda Gs, lod, seconds, name=name: self._measured(name),
+            lambda Gs, path, kimg, lod, seconds, name=name: self._measured(name, kimg),
             lambda values, name=name: values[name]) for name in names}, str(self.run_dir), self.log)
 
-    def _measured(self, name):
+    def _measured(self, name, kimg):
         if isinstance(self.values[name], Exception):
             raise self.values[name]
-        return {name: self.values[name]}
+        values = {name: self.values[name]}
+        return values, {'kimg': kimg, 'seconds': 0.5, **values}
 
     def snapshot(self, kimg, **values):
         self.values = {'other': 0.0, **values}
@@ -112,17 +116,52 @@ def test_after_a_start_within_a_tick_its_seconds_are_those_of_a_whole_one():
     assert seen == [12.0, 3.0]
 
 
-def test_auto_stops_when_the_tick_is_over(tmp_path, monkeypatch):
+@pytest.fixture
+def spots(tmp_path, monkeypatch):
+    """(TFRecordDataset, path of a network file); generators give the images of the data set."""
     dataset = TFRecordDataset(write_dataset(tmp_path / 'spots'))
-    images = dataset.read(16, range(40))
-    monkeypatch.setattr(in_training, 'GeneratorSource',
-                        lambda *_: types.SimpleNamespace(images=lambda count: iter([images])))
+    monkeypatch.setattr(subjects, 'GeneratorSource', lambda *_: DatasetSource(dataset, 16))
+    path = tmp_path / 'network-snapshot-000007.safetensors'
+    path.write_bytes(b'network')
+    return dataset, str(path)
+
+
+def test_auto_stops_when_the_tick_is_over(spots):
+    dataset, path = spots
     metric = in_training.loop_metrics(['auto'], dataset, False, 0)['swd16k']
-    assert metric.measure(None, 0.0, tick_seconds=600)['swd16k'] > 0
+    values, _ = metric.measure(None, path, 7.0, 0.0, tick_seconds=600)
+    assert values['swd16k'] > 0
     with pytest.raises(TooSlow):
-        metric.measure(None, 0.0, tick_seconds=0)
+        metric.measure(None, path, 7.0, 0.0, tick_seconds=0)
     asked_for = in_training.loop_metrics(['swd16k'], dataset, False, 0)['swd16k']
-    assert asked_for.measure(None, 0.0, tick_seconds=0)['swd16k'] > 0
+    values, _ = asked_for.measure(None, path, 7.0, 0.0, tick_seconds=0)
+    assert values['swd16k'] > 0
+
+
+def test_a_line_says_all_that_run_metrics_says(spots):
+    dataset, path = spots
+    metric = in_training.loop_metrics(['swd16k'], dataset, False, 3)['swd16k']
+    values, record = metric.measure(None, path, 7.0, 0.0, tick_seconds=1)
+    setting = subjects.Setting(FeatureNetworks(), seed=3)
+    expected = results.measure('swd16k', *subjects.of_generator(
+        None, path, 7.0, 0.0, dataset, setting)[1:])[1]
+    assert {**record, 'seconds': 0} == {**expected, 'seconds': 0}
+    assert record['network_sha256'] == hashlib.sha256(b'network').hexdigest()
+    assert record['reals_fingerprint'] == dataset.fingerprint() and record['count'] == 40
+    assert record['swd16k'] == values['swd16k'] and record['kimg'] == 7.0
+    assert record['network'] == 'network-snapshot-000007.safetensors' and record['seed'] == 3
+
+
+def test_the_fingerprint_is_computed_once_and_only_for_a_metric(spots, monkeypatch):
+    dataset, path = spots
+    level, calls = dataset._levels[16], []
+    checksums = level.checksums
+    monkeypatch.setattr(level, 'checksums', lambda: calls.append(1) or checksums())
+    metric = in_training.loop_metrics(['swd16k'], dataset, False, 0)['swd16k']
+    assert not calls
+    for kimg in (7.0, 8.0):
+        metric.measure(None, path, kimg, 0.0, tick_seconds=1)
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize('resolution, channels, count, names', [

@@ -141,6 +141,8 @@ def test_metrics_are_measured_and_a_failing_one_is_logged(whole_run):
     assert [line['kimg'] for line in lines] == [0.064, 0.384, 0.768]
     assert all(line['swd16k'] > 0 and line['network'].startswith('network-snapshot-')
                for line in lines)
+    assert all(line['network_sha256'] and line['count'] == line['num_reals'] for line in lines)
+    assert all('train.py' in line['command'] for line in lines)
     best = min(lines, key=lambda line: line['swd16k'])
     assert snapshot.load(run_dir / 'network-best-swd16k.safetensors').kimg == best['kimg']
     assert 'Metric fid10k failed: ' in printed  # its feature network is not there

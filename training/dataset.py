@@ -245,6 +245,10 @@ class TFRecordDataset:
 
     def fingerprint(self):
         """Hex digits that change with any image at full resolution, or with the labels."""
+        return self._fingerprint
+
+    @functools.cached_property
+    def _fingerprint(self):
         digest = hashlib.sha256(f'{self.resolution} {self.num_channels}'.encode())
         digest.update(self._levels[self.resolution].checksums())
         digest.update(np.ascontiguousarray(self.labels))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-import time
-from typing import Callable, Dict, NamedTuple
+from typing import Any, Callable, Dict, NamedTuple, Tuple
 
 from training.snapshot import SUFFIX, write_atomically
 
@@ -17,8 +16,10 @@ class TooSlow(Exception):
 
 class SnapshotMetric(NamedTuple):
     """A metric as the training loop sees it."""
-    # (Gs, lod, seconds of the last tick) -> {name of a result: value}; may raise TooSlow.
-    measure: Callable[..., Dict[str, float]]
+    # (Gs, path of its network file, kimg, lod, seconds of the last tick) -> ({name of a result:
+    # value}, the line for metric-<name>.jsonl: these with kimg, network, seconds, what else there
+    # is to say); may raise TooSlow.
+    measure: Callable[..., Tuple[Dict[str, float], Dict[str, Any]]]
     badness: Callable[[Dict[str, float]], float]  # of its results: lower for better networks
 
 
@@ -37,9 +38,8 @@ class SnapshotMetrics:
     def measure(self, Gs, network_path, kimg, lod, tick_seconds):
         """Every metric of the network file that has just been written."""
         for name, metric in list(self.metrics.items()):
-            start = time.time()
             try:
-                values = metric.measure(Gs, lod, tick_seconds)
+                values, record = metric.measure(Gs, network_path, kimg, lod, tick_seconds)
                 is_best = name == self.deciding and metric.badness(values) < self._least_badness()
             except TooSlow:
                 del self.metrics[name]
@@ -49,14 +49,11 @@ class SnapshotMetrics:
             except Exception as error:  # a metric must not end weeks of training
                 self.log.say(f'Metric {name} failed: {error}')
                 continue
-            seconds = time.time() - start
             self.log.say(f'{name}: ' + ', '.join(f'{key} {value:.4g}'
                                                  for key, value in values.items())
-                         + f' ({seconds:.1f}s)')
+                         + f' ({record["seconds"]:.1f}s)')
             is_best = is_best and self._keep(network_path)
-            self.log.metric(name, {'metric': name, 'kimg': kimg,
-                                   'network': os.path.basename(network_path), **values,
-                                   'seconds': seconds, 'best': is_best})
+            self.log.metric(name, {**record, 'best': is_best})
 
     def _least_badness(self):
         """That of the best network so far; infinite without one.
