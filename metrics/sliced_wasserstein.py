@@ -167,10 +167,13 @@ class Patches:
         mean, square = self._sums[level] / (len(patches) * PATCH * PATCH)
         deviation = np.sqrt(np.maximum(square - mean * mean, 0))
         scale = np.where(deviation > ROUNDING, 1 / np.maximum(deviation, ROUNDING), 0)
-        for start in range(0, len(patches), PATCHES_AT_A_TIME):
-            some = patches[start:start + PATCHES_AT_A_TIME] - mean.astype(np.float32)
-            some *= scale.astype(np.float32)
-            yield some.reshape(len(some), -1)
+        # Of whole patches: NumPy is five times as fast with long rows as with pixels of C numbers.
+        mean, scale = (np.tile(x, PATCH * PATCH).astype(np.float32) for x in (mean, scale))
+        rows = patches.reshape(len(patches), -1)
+        for start in range(0, len(rows), PATCHES_AT_A_TIME):
+            some = rows[start:start + PATCHES_AT_A_TIME] - mean
+            some *= scale
+            yield some
 
     def largest_norm(self, level):
         """Of the normalised patches of a level: no projection of them is longer."""
