@@ -113,9 +113,11 @@ def print_networks():
 
 def subjects():
     """Yields each Subject to measure and the directory for its results."""
+    import tensorflow as tf
     from metrics.devices import Devices
     from metrics.subjects import Setting, networks_of_run, of_images, of_network
     from training import download, replicas, runs
+    tf.get_logger().setLevel('ERROR')  # it takes the copies on several GPUs for needless retracing
     devices = Devices(replicas.local_devices(FLAGS.num_gpus))
     setting = Setting(feature_networks(devices), FLAGS.reals, FLAGS.real_stats, FLAGS.resolution,
                       bool(FLAGS.mirror_augment), FLAGS.seed, FLAGS.minibatch, FLAGS.cache_dir)

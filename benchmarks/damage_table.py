@@ -27,7 +27,6 @@ from metrics.ms_ssim import ms_ssim  # noqa: E402
 from metrics.sliced_wasserstein import swd  # noqa: E402
 from metrics.sources import GeneratorSource  # noqa: E402
 from training import snapshot  # noqa: E402
-from training.images import to_uint8  # noqa: E402
 
 BLURS = (0.5, 1.0, 2.0)    # deviations of a Gaussian, pixels
 NOISES = (16, 32, 64)      # deviations, grey levels
@@ -132,7 +131,7 @@ def main():
     if args.network:
         loaded = snapshot.load(args.network)
         source = GeneratorSource(loaded.Gs, 32, seed=0, lod=loaded.lod)
-        generated = to_uint8(np.concatenate(list(source.images(len(images)))))
+        generated = np.concatenate(list(source.images(len(images))))
     splits = [result for seed in range(args.splits)
               for result in both_ways(images, classes, generated, seed)]
     table = {key: (np.mean([split[key] for split in splits], axis=0),

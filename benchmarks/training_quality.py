@@ -28,7 +28,6 @@ from metrics.sliced_wasserstein import swd  # noqa: E402
 from metrics.sources import DatasetSource, GeneratorSource  # noqa: E402
 from training import runs, snapshot  # noqa: E402
 from training.dataset import TFRecordDataset  # noqa: E402
-from training.images import to_uint8  # noqa: E402
 
 REFERENCE = os.path.join(ROOT, 'tests', 'parity', 'digits', 'network-final.pkl')
 ARGUMENTS = ['--preset=digits', '--fmap_base=2048', '--fmap_max=64', '--minibatch_base=32',
@@ -54,7 +53,7 @@ def distances(path, dataset):
     count = dataset.num_images
     reals = np.concatenate(list(DatasetSource(dataset, 32).images(count)))
     Gs = snapshot.load(path).Gs
-    fakes = (to_uint8(np.concatenate(list(GeneratorSource(Gs, 32, seed).images(count))))
+    fakes = (np.concatenate(list(GeneratorSource(Gs, 32, seed).images(count)))
              for seed in range(DRAWS))
     return [swd(reals, images, seed)['mean'] for seed, images in enumerate(fakes)]
 

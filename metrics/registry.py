@@ -23,7 +23,6 @@ from metrics.inception_score import inception_score
 from metrics.kernel import kernel_distance
 from metrics.manifold import precision_recall
 from metrics.perceptual_path_length import EPSILON, path_length
-from training.images import to_uint8
 
 INCEPTION_FEATURES = 2048
 PART_BYTES = 2 ** 31       # of the images that the classifiers of ls see one after another
@@ -37,8 +36,8 @@ def _no_progress(part, done, total):
 @dataclass(frozen=True)
 class Task:
     """What a metric measures, and with what."""
-    fakes: Callable[[int], Any]             # count -> batches [N, H, W, C], float32 or uint8
-    reals: Optional[Callable[[int], Any]]   # the same of the reals, uint8, at most `num_reals`
+    fakes: Callable[[int], Any]             # count -> batches, uint8 [N, H, W, C]
+    reals: Optional[Callable[[int], Any]]   # the same of the reals, at most `num_reals`
     num_reals: int
     networks: FeatureNetworks
     seed: int = 0
@@ -89,8 +88,7 @@ def _reals(task, count):
 def _fakes(task, count):
     """Batches of `count` fakes, uint8 [N, H, W, C]."""
     count = _available(task, count)
-    for batch in _counted(task, 'fakes', task.fakes(count), count):
-        yield batch if batch.dtype == np.uint8 else to_uint8(batch)
+    return _counted(task, 'fakes', task.fakes(count), count)
 
 
 def moments(task, images):

@@ -70,7 +70,7 @@ def task():
 @pytest.fixture(scope='module')
 def fakes(task):
     """uint8, the first 40 of the task's."""
-    images = np.concatenate(list(task.fakes(40)))
+    images = np.concatenate([images for _, _, images in task.source.latents_and_images(40)])
     return np.clip(images * 127.5 + 128, 0, 255).astype(np.uint8)
 
 
@@ -202,6 +202,12 @@ def test_samples_follow_from_the_seed_and_have_noise():
     quiet = Gs(z, truncation_psi=None, randomize_noise=False)
     assert 1e-3 < np.abs(images - quiet).mean() < np.abs(images - images[::-1]).mean() * 10
     assert [len(batch) for batch in source.images(10)] == [4, 4, 2]
+
+
+def test_images_are_truncated_as_the_reference_does_it(task, fakes):
+    images = np.concatenate(list(task.source.images(40)))
+    assert images.dtype == np.uint8 and len(np.unique(images)) > 50
+    np.testing.assert_array_equal(images, fakes)
 
 
 def test_a_growing_network_gives_images_of_full_size():
