@@ -17,6 +17,8 @@ from training.precision import convolved
 ACTIVATION_GAIN = np.sqrt(2)  # He et al. 2015; the reference uses it for ReLU and leaky ReLU alike
 FLOAT16_CLAMP = 256.0       # an overflow in one place would make all that follows infinite
 POOLED_MEAN_UP_TO = 64     # pixels; a GPU's pooling of whole larger images would be slow
+# [16, 9]: each place of a 4x4 kernel, as the sum of those of a 3x3 kernel in its four shifts.
+SHIFTS = np.kron(*2 * [np.array([[1, 0, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]])])
 
 
 class NamedLayer(tf.keras.layers.Layer):
@@ -156,18 +158,21 @@ class UpConv2D(Weight):
         self.fused = fused
 
     def call(self, x):
-        kernel = self.scaled(x.dtype)
-        kernel = kernel if self.fused else kernel[::-1, ::-1]
-        kernel = tf.transpose(_sum_of_shifts(kernel), [0, 1, 3, 2])
+        weight = tf.transpose(self.weight, [0, 1, 3, 2])
+        shifts = SHIFTS if self.fused else SHIFTS[:, ::-1]  # without, the kernel is turned
+        kernel = _sum_of_shifts(weight, shifts * self.scale, x.dtype)
         shape = [tf.shape(x)[0], 2 * x.shape[1], 2 * x.shape[2], kernel.shape[2]]
         return convolved(lambda x, kernel: tf.nn.conv2d_transpose(x, kernel, shape, 2, 'SAME'),
                          x, kernel)
 
 
-def _sum_of_shifts(kernel):
-    """[3, 3, in, out] -> [4, 4, in, out]: the kernel of 2x2 blocks at once."""
-    padded = tf.pad(kernel, [[1, 1], [1, 1], [0, 0], [0, 0]])
-    return padded[1:, 1:] + padded[:-1, 1:] + padded[1:, :-1] + padded[:-1, :-1]
+def _sum_of_shifts(weight, shifts, dtype):
+    """[3, 3, a, b] -> [4, 4, a, b]: the kernel of 2x2 blocks at once.
+
+    As a product of matrices: gradients of slices would write the whole kernel for each of four.
+    """
+    kernel = tf.matmul(tf.constant(shifts, tf.float32), tf.reshape(weight, [9, -1]))
+    return tf.cast(tf.reshape(kernel, [4, 4, *weight.shape[2:]]), dtype)
 
 
 class DownConv2D(Weight):
@@ -181,7 +186,7 @@ class DownConv2D(Weight):
         super().__init__(scope, [3, 3, fan_in, fan_out], **weight_options)
 
     def call(self, x):
-        return conv2d(x, _sum_of_shifts(self.scaled(x.dtype)) / 4, stride=2)
+        return conv2d(x, _sum_of_shifts(self.weight, SHIFTS * (self.scale / 4), x.dtype), stride=2)
 
 
 class Noise(NamedLayer):
