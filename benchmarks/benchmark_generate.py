@@ -1,0 +1,90 @@
+"""How fast images are made: a second at several batch sizes, and the first one from a cold start.
+
+Networks are of the paper's width with random weights. `of peak` is the arithmetic of the
+convolutions over the time, as a share of the best rate of large float32 convolutions measured in
+turn with it. The cold start is `generate.py` as a whole: Python, TensorFlow, the network file,
+compiling, one PNG.
+
+    python benchmarks/benchmark_generate.py --resolution=256 [--batches=1,16] [--rounds=5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')  # before TensorFlow is imported: no banner
+
+import tensorflow as tf  # noqa: E402
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..')
+sys.path.insert(0, ROOT)
+
+from arithmetic import pass_flops  # noqa: E402
+from machine import ConvolutionPeak  # noqa: E402
+
+from training import snapshot  # noqa: E402
+from training.config import DiscriminatorConfig, GeneratorConfig  # noqa: E402
+from training.networks import Discriminator, Generator  # noqa: E402
+
+
+def batch_seconds(generate, batch):
+    """Of one call on fresh latents, until the images are there."""
+    z = tf.random.normal([batch, generate.config.latent_size])
+    start = time.perf_counter()
+    generate.compiled(z).numpy()
+    return time.perf_counter() - start
+
+
+class Generate:
+    """A compiled generator, as generate.py has it."""
+
+    def __init__(self, G):
+        self.config = G.config
+        self.compiled = tf.function(lambda z: G(z, None, randomize_noise=False),
+                                    reduce_retracing=True)
+
+
+def cold_start_seconds(path, directory):
+    """Seconds from the command line to the first image on disk."""
+    start = time.perf_counter()
+    subprocess.run([sys.executable, os.path.join(ROOT, 'generate.py'), f'--network={path}',
+                    '--seeds=0', f'--outdir={directory}'], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('--resolution', type=int, default=256)
+    parser.add_argument('--batches', default='1,16')
+    parser.add_argument('--rounds', type=int, default=5)
+    args = parser.parse_args()
+    G = Generator(GeneratorConfig(resolution=args.resolution))
+    generate, peak, flops = Generate(G), ConvolutionPeak(), pass_flops(G.config, args.resolution)
+    seconds = {int(batch): [] for batch in args.batches.split(',')}
+    for batch in seconds:
+        batch_seconds(generate, batch)  # compiles
+    for _ in range(args.rounds):
+        peak.measure(1)
+        for batch, found in seconds.items():
+            found.append(batch_seconds(generate, batch))
+    print(f'{args.resolution}x{args.resolution}: {flops / 1e9:.1f} GFLOP an image; peak '
+          f'{peak.best / 1e9:.0f} GFLOP/s\n\n| batch | images/s | of peak |\n| --- | --- | --- |')
+    for batch, found in seconds.items():
+        rate = batch / statistics.median(found)
+        print(f'| {batch} | {rate:.2f} | {rate * flops / peak.best:.2f} |')
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, 'network.safetensors')
+        D = Discriminator(DiscriminatorConfig(resolution=args.resolution))
+        snapshot.save(path, G, D, G)
+        cold = [cold_start_seconds(path, directory) for _ in range(3)]
+    print(f'\nFirst image from a cold start: {statistics.median(cold):.1f} s')
+
+
+if __name__ == '__main__':
+    main()

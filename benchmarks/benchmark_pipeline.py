@@ -1,0 +1,94 @@
+"""Does training ever wait for images? What the input pipeline delivers, against what is consumed.
+
+Writes a data set of noise, reads it at each resolution as the training loop does, and trains a few
+iterations at the same resolution and minibatch, in turn. The pipeline should deliver at least five
+times what training consumes.
+
+    python benchmarks/benchmark_pipeline.py [--resolution=128] [--images=500] [--seconds=3]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')  # before TensorFlow is imported: no banner
+
+import numpy as np  # noqa: E402
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..')
+sys.path.insert(0, ROOT)
+
+from benchmark_training import Training  # noqa: E402
+
+from training.config import run_config  # noqa: E402
+from training.dataset import TFRecordDataset, Writer, pyramid  # noqa: E402
+from training.schedule import training_schedule  # noqa: E402
+
+FIRST_RESOLUTION = 8
+
+
+def write_noise(directory, resolution, count):
+    """A data set of `count` RGB images."""
+    random = np.random.default_rng(0)
+    with Writer(directory, os.path.basename(directory), resolution, 3) as writer:
+        for _ in range(count):
+            writer.add(pyramid(random.integers(256, size=[3, resolution, resolution],
+                                               dtype=np.uint8)))
+
+
+def delivered(dataset, resolution, minibatch, seconds):
+    """Images a second of the stream that the training loop reads, once it is running."""
+    stream = iter(dataset.batches(resolution, minibatch, 0, 0, (0, 1)))
+    for _ in range(3):
+        next(stream)
+    count, start = 0, time.perf_counter()
+    while time.perf_counter() < start + seconds:
+        next(stream)
+        count += minibatch
+    return count / (time.perf_counter() - start)
+
+
+def consumed(args, resolution, minibatch):
+    """Images a second of training of the paper's width."""
+    training = Training(argparse.Namespace(
+        resolution=resolution, minibatch=minibatch, fmap_base=args.fmap_base,
+        fmap_max=args.fmap_max, num_gpus=1, virtual_cpus=None,
+        preset='auto'), 'float32')
+    training.warm_up()
+    return minibatch / statistics.median(training.seconds(3))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('--resolution', type=int, default=128)
+    parser.add_argument('--images', type=int, default=500)
+    parser.add_argument('--seconds', type=float, default=3, help='of reading at each resolution')
+    parser.add_argument('--fmap_base', type=int)
+    parser.add_argument('--fmap_max', type=int)
+    args = parser.parse_args()
+    schedule = run_config('auto', '', args.resolution, 3, 0).schedule
+    minibatches = {sched.resolution: sched.minibatch for sched in (
+        training_schedule(nimg, args.resolution, 1, schedule)
+        for nimg in range(0, 20_000_000, 100_000))}
+    with tempfile.TemporaryDirectory() as directory:
+        data = os.path.join(directory, 'noise')
+        os.mkdir(data)
+        write_noise(data, args.resolution, args.images)
+        dataset = TFRecordDataset(data, verify=False)
+        print('| resolution | minibatch | delivered, images/s | consumed | times |\n'
+              '| --- | --- | --- | --- | --- |')
+        for resolution, minibatch in minibatches.items():
+            rate = delivered(dataset, resolution, minibatch, args.seconds)
+            used = consumed(args, resolution, minibatch)
+            print(f'| {resolution} | {minibatch} | {rate:.0f} | {used:.2f} | {rate / used:.0f} |',
+                  flush=True)
+        dataset.close()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,86 @@
+"""How the cost of an iteration grows with resolution, minibatch and replicas, as one plot.
+
+Measures benchmark_training.py for each, one at a time, and draws seconds and memory of an iteration
+beside the arithmetic of the convolutions (a straight line through the first point).
+
+    python benchmarks/cost_growth.py [--fmap_base=N --fmap_max=N] [--plot=FILE.png]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.dirname(HERE)]
+
+from matplotlib.figure import Figure  # noqa: E402
+
+import benchmark_training  # noqa: E402
+from arithmetic import iteration_flops  # noqa: E402
+
+RESOLUTIONS = (8, 16, 32, 64, 128)   # at MINIBATCH
+MINIBATCHES = (4, 8, 16, 32)         # at RESOLUTION
+REPLICAS = (1, 2, 4)                 # of MINIBATCHES[-1] images in all, at RESOLUTION
+RESOLUTION, MINIBATCH = 16, 8
+
+
+def case(args, resolution, minibatch, replicas=1):
+    """{'seconds', 'memory_gb', 'flops', ...} of one iteration."""
+    settings = argparse.Namespace(
+        resolution=resolution, minibatch=minibatch, fmap_base=args.fmap_base,
+        fmap_max=args.fmap_max, iterations=3, rounds=2, precision='float32', num_gpus=replicas,
+        preset='auto', other_code=None, virtual_cpus=replicas if replicas > 1 else None)
+    rows, peak = benchmark_training.measured(settings)
+    config = benchmark_training.config_of(settings).G
+    result = {'resolution': resolution, 'minibatch': minibatch, 'replicas': replicas,
+              'flops': minibatch * iteration_flops(config, resolution), 'peak': peak,
+              **rows['float32']}
+    print(json.dumps(result), flush=True)
+    return result
+
+
+def draw(panels, path):
+    """One row of two panels, seconds and memory, for each {title: (key, results)}."""
+    figure = Figure(figsize=(10, 3.2 * len(panels)), layout='constrained')
+    axes = figure.subplots(len(panels), 2, squeeze=False)
+    for (title, (key, results)), (left, right) in zip(panels.items(), axes):
+        x = [result[key] for result in results]
+        left.plot(x, [result['seconds'] for result in results], 'o-', label='measured')
+        left.plot(x, [results[0]['seconds'] * result['flops'] / results[0]['flops']
+                      for result in results], ':', label='as the multiply-adds grow')
+        left.set_ylabel('seconds of an iteration')
+        right.plot(x, [result['memory_gb'] for result in results], 'o-')
+        right.set_ylabel('peak memory, GB')
+        for axis in (left, right):
+            axis.set_xscale('log', base=2)
+            axis.set_yscale('log', base=2)
+            axis.set_xticks(x, [str(value) for value in x])
+            axis.set_xlabel(title)
+            axis.grid(True, alpha=0.3)
+        left.legend()
+    figure.savefig(path, dpi=100)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('--fmap_base', type=int)
+    parser.add_argument('--fmap_max', type=int)
+    parser.add_argument('--plot', default=os.path.join(HERE, 'cost_growth.png'))
+    args = parser.parse_args()
+    most = MINIBATCHES[-1]
+    panels = {
+        f'resolution (minibatch {MINIBATCH})': (
+            'resolution', [case(args, resolution, MINIBATCH) for resolution in RESOLUTIONS]),
+        f'minibatch ({RESOLUTION}x{RESOLUTION})': (
+            'minibatch', [case(args, RESOLUTION, minibatch) for minibatch in MINIBATCHES]),
+        f'replicas on one CPU ({RESOLUTION}x{RESOLUTION}, {most} images in all)': (
+            'replicas', [case(args, RESOLUTION, most, replicas) for replicas in REPLICAS])}
+    draw(panels, args.plot)
+    print(f'Wrote {args.plot}')
+
+
+if __name__ == '__main__':
+    main()
