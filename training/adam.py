@@ -47,14 +47,16 @@ class Adam(tf.Module):
         To be called on each replica with the same gradients, those of the whole minibatch.
 
         Args:
-            gradients: of the loss times `loss_scale`, one for each of `trained`.
+            gradients: of the loss times `loss_scale`, one for each of `trained`; None = 0.
             learning_rate: a number or a scalar tensor.
         """
         assign(self.learning_rate, tf.cast(learning_rate, tf.float32))
         if self.scaled_loss:
-            gradients = [gradient / self.loss_scale for gradient in gradients]
+            gradients = [None if gradient is None else gradient / self.loss_scale
+                         for gradient in gradients]
         # One infinity or NaN makes the sum so. (A sum of x * 0 would be folded into 0 by Grappler.)
-        finite = tf.math.is_finite(tf.add_n([tf.reduce_sum(g) for g in gradients]))
+        finite = tf.math.is_finite(tf.add_n([tf.reduce_sum(g) for g in gradients
+                                              if g is not None]))
 
         def update():
             self._update(gradients, trained)
@@ -69,10 +71,11 @@ class Adam(tf.Module):
         assign(self.iterations, self.iterations + 1)
         step = tf.cast(self.iterations, tf.float32)
         for variable, gradient, m, v in zip(trained, gradients, self.m, self.v):
-            tf.raw_ops.ResourceApplyAdam(
-                var=variable.handle, m=m.handle, v=v.handle, beta1_power=0.0,
-                beta2_power=tf.pow(self.beta_2, step), lr=self.learning_rate, beta1=0.0,
-                beta2=self.beta_2, epsilon=self.epsilon, grad=gradient)
+            if gradient is not None:
+                tf.raw_ops.ResourceApplyAdam(
+                    var=variable.handle, m=m.handle, v=v.handle, beta1_power=0.0,
+                    beta2_power=tf.pow(self.beta_2, step), lr=self.learning_rate, beta1=0.0,
+                    beta2=self.beta_2, epsilon=self.epsilon, grad=gradient)
 
     def _adapt_loss_scale(self, finite):
         in_a_row = tf.where(finite, self.finite_in_a_row + 1, 0)

@@ -9,6 +9,9 @@ section 4 and appendix A.
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
+
 import numpy as np
 import tensorflow as tf
 
@@ -47,9 +50,25 @@ def named_variables(network):
             for layer in layers for name in layer.variable_names}
 
 
+LEAK = 0.2
+
+
+@tf.custom_gradient
 def leaky_relu(x):
-    """max(x, 0.2 x)."""
-    return tf.nn.leaky_relu(x, alpha=0.2)
+    """max(x, 0.2 x).
+
+    Its gradient looks at the result, which has the sign of x: so x need not be kept, and becomes
+    part of the convolution before it.
+    """
+    y = tf.nn.leaky_relu(x, alpha=LEAK)
+    return y, lambda gradient: _times_slope(gradient, y)
+
+
+@tf.custom_gradient
+def _times_slope(x, y):
+    """x where y > 0, else 0.2 x; the slope itself has no gradient."""
+    return (tf.raw_ops.LeakyReluGrad(gradients=x, features=y, alpha=LEAK),
+            lambda gradient: (_times_slope(gradient, y), None))
 
 
 NONLINEARITIES = {'lrelu': leaky_relu, 'relu': tf.nn.relu}
@@ -109,6 +128,22 @@ class Bias(NamedLayer):
         return x + tf.cast(self.bias * self.lrmul, x.dtype)
 
 
+_prepared = contextvars.ContextVar('prepared', default=None)
+
+
+@contextlib.contextmanager
+def weights_prepared_once():
+    """Inside, a network that is called several times scales and casts its weights only once.
+
+    For one gradient tape and graph: outside of these the tensors mean nothing.
+    """
+    token = _prepared.set({})
+    try:
+        yield
+    finally:
+        _prepared.reset(token)
+
+
 class Weight(NamedLayer):
     """A weight with equalized learning rate (ProGAN, section 4.1)."""
 
@@ -121,7 +156,16 @@ class Weight(NamedLayer):
 
     def scaled(self, dtype):
         """The weight as it is used, float32 -> `dtype`."""
-        return tf.cast(self.weight * self.scale, dtype)
+        return self.prepared(dtype, lambda: tf.cast(self.weight * self.scale, dtype))
+
+    def prepared(self, dtype, prepare):
+        """prepare(), or what it was the last time: see `weights_prepared_once`."""
+        kept = _prepared.get()
+        if kept is None:
+            return prepare()
+        if (self, dtype) not in kept:
+            kept[self, dtype] = prepare()
+        return kept[self, dtype]
 
 
 class Dense(Weight):
@@ -157,10 +201,13 @@ class UpConv2D(Weight):
         super().__init__(scope, [3, 3, fan_in, fan_out], **weight_options)
         self.fused = fused
 
-    def call(self, x):
+    def _kernel(self, dtype):
         weight = tf.transpose(self.weight, [0, 1, 3, 2])
         shifts = SHIFTS if self.fused else SHIFTS[:, ::-1]  # without, the kernel is turned
-        kernel = _sum_of_shifts(weight, shifts * self.scale, x.dtype)
+        return _sum_of_shifts(weight, shifts * self.scale, dtype)
+
+    def call(self, x):
+        kernel = self.prepared(x.dtype, lambda: self._kernel(x.dtype))
         shape = [tf.shape(x)[0], 2 * x.shape[1], 2 * x.shape[2], kernel.shape[2]]
         return convolved(lambda x, kernel: tf.nn.conv2d_transpose(x, kernel, shape, 2, 'SAME'),
                          x, kernel)
@@ -186,7 +233,9 @@ class DownConv2D(Weight):
         super().__init__(scope, [3, 3, fan_in, fan_out], **weight_options)
 
     def call(self, x):
-        return conv2d(x, _sum_of_shifts(self.weight, SHIFTS * (self.scale / 4), x.dtype), stride=2)
+        kernel = self.prepared(x.dtype, lambda: _sum_of_shifts(
+            self.weight, SHIFTS * (self.scale / 4), x.dtype))
+        return conv2d(x, kernel, stride=2)
 
 
 class Noise(NamedLayer):

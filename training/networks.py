@@ -9,18 +9,34 @@ construction on. Source: Karras et al. 2018 (StyleGAN), Figure 1, section 2 and 
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from training import layers
 from training.config import FLOAT32, DiscriminatorConfig, GeneratorConfig
-from training.layers import Bias, Conv2D, Dense, DownConv2D, NamedLayer, UpConv2D, lerp
+from training.layers import (Bias, Conv2D, Dense, DownConv2D, NamedLayer, UpConv2D, lerp,
+                             named_variables)
 from training.replicas import assign, mean_over_replicas
 from training.seeds import folded_seed, random_normal, random_uniform
 
 FROM_CONFIG = object()      # default of arguments whose value the network's own config holds
 FUSED_FROM_RESOLUTION = 128  # fused_scale='auto': the reference's choice, which weights depend on
+
+
+def reached(network, level):
+    """For each of the trainable variables of G or D: whether images of `level` depend on it."""
+    finest = network.config.resolution >> level
+    names = {id(variable): name for name, variable in named_variables(network).items()}
+
+    def is_reached(name):
+        block, rgb = re.search(r'(\d+)x\1/', name), re.search(r'RGB_lod(\d+)/', name)
+        if rgb:
+            return int(rgb[1]) in (level, level + 1)  # the coarser one is faded with
+        return not block or int(block[1]) <= finest
+
+    return [is_reached(names[id(variable)]) for variable in network.trainable_variables]
 
 
 def split_lod(lod, resolution_log2):

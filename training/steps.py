@@ -8,7 +8,9 @@ from __future__ import annotations
 import tensorflow as tf
 
 from training.config import LossConfig
+from training.layers import weights_prepared_once
 from training.losses import discriminator_loss, generator_loss, scores_and_penalty
+from training.networks import reached
 from training.replicas import mean_over_replicas
 from training.seeds import folded_seed, random_uniform
 from training.state import TrainingState
@@ -40,20 +42,25 @@ def _in_chunks(compute, per_image, chunks):
     return tf.nest.map_structure(lambda total: total / chunks, sums)
 
 
-def _step(state, network, optimizer, lrate, loss_of, per_image, chunks):
+def _step(state, network, optimizer, level, lrate, loss_of, per_image, chunks):
     """One update of `network`. Returns the mean loss over the whole minibatch, before the update.
+
+    Only of the layers that `level` reaches: with beta_1 = 0, Adam leaves a variable whose gradient
+    is zero where it is, as the reference's does with the others.
 
     loss_of: shares of the images in `per_image` -> (the loss, the mean w of the fakes, {name: what
         else the log wants}), means over those images.
     """
-    variables = network.trainable_variables
+    reaches = reached(network, level)
+    variables = [variable for variable, is_reached in zip(network.trainable_variables, reaches)
+                 if is_reached]
 
     def compute(share):
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
+        with tf.GradientTape(watch_accessed_variables=False) as tape, weights_prepared_once():
             tape.watch(variables)
             loss, mean_w, stats = loss_of(*share)
             scaled = loss * optimizer.loss_scale if optimizer.scaled_loss else loss
-        # Layers that this level does not reach get zeros, as in the reference.
+        # Even so a network without styles, say, or with alpha 0 may leave some out.
         gradients = tape.gradient(scaled, variables,
                                   unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return loss, mean_w, stats, gradients
@@ -62,12 +69,15 @@ def _step(state, network, optimizer, lrate, loss_of, per_image, chunks):
     state.G.move_average(mean_w)
     loss, stats, gradients = mean_over_replicas((loss, stats, gradients))
     scale = tf.identity(optimizer.loss_scale)
-    skipped = optimizer.apply_if_finite(gradients, variables, lrate)
+    gradients = iter(gradients)
+    gradients = [next(gradients) if is_reached else None for is_reached in reaches]
+    skipped = optimizer.apply_if_finite(gradients, network.trainable_variables, lrate)
     part = 'D' if network is state.D else 'G'
     state.add_stats({f'skipped_{part}': skipped})
     # What overflows under a loss scale that can still be halved is no sign of trouble.
     state.add_stats({f'loss_{part}': loss, **stats}, counted=(skipped == 0) | (scale <= 1))
-    return loss
+    with tf.control_dependencies([skipped]):  # the loss is there when the update is done
+        return tf.identity(loss)
 
 
 class _Penalty:
@@ -120,7 +130,7 @@ def discriminator_step(state: TrainingState, reals, labels, z, *, level, alpha, 
         loss = tf.reduce_mean(discriminator_loss(losses, D, reals, fakes, level, mixing, penalty))
         return loss, mean_w, {**D.means, 'penalty': penalty.mean}
 
-    return _step(state, state.D, state.D_opt, lrate, loss_of,
+    return _step(state, state.D, state.D_opt, level, lrate, loss_of,
                  (reals, labels, z, mixing, draws.per_image), chunks)
 
 
@@ -136,7 +146,8 @@ def generator_step(state: TrainingState, labels, z, *, level, alpha, lrate, loss
         scores = state.D.at_level(fakes, labels, level, alpha)
         return tf.reduce_mean(generator_loss(losses, scores)), mean_w, {}
 
-    return _step(state, state.G, state.G_opt, lrate, loss_of, (labels, z, draws.per_image), chunks)
+    return _step(state, state.G, state.G_opt, level, lrate, loss_of,
+                 (labels, z, draws.per_image), chunks)
 
 
 def train_iteration(state: TrainingState, reals, labels, z_d, z_g, *, level, alpha, G_lrate,
@@ -160,6 +171,7 @@ def train_iteration(state: TrainingState, reals, labels, z_d, z_g, *, level, alp
                'randomize_noise': randomize_noise, 'style_mixing': style_mixing}
     d_loss = discriminator_step(state, reals, labels, z_d, lrate=D_lrate, **options)
     state.update_moving_average(ema_beta)
-    g_loss = generator_step(state, labels if G_labels is None else G_labels, z_g, lrate=G_lrate,
-                            **options)
+    with tf.control_dependencies([d_loss]):  # G's pass, begun early, would hold memory all along
+        g_loss = generator_step(state, labels if G_labels is None else G_labels, z_g,
+                                lrate=G_lrate, **options)
     return d_loss, g_loss
