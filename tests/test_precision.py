@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training import layers, losses, precision
+from small_data import small_config, write_dataset
+from training import layers, loop, losses, precision
 from training.adam import LOSS_SCALE_DOUBLES_AFTER, Adam
 from training.config import PRECISIONS, DiscriminatorConfig, GeneratorConfig, Precision
+from training.dataset import TFRecordDataset
+from training.log import RunLog
+from training.replicas import Replicas
 from training.state import TrainingState
 from training.steps import train_iteration
 
@@ -56,6 +60,20 @@ def test_convolutions_see_the_named_type_and_scores_and_images_are_float32(name,
     assert seen[32] == {low}
     assert seen[8] == ({low} if name == 'mixed_bfloat16' else {'float32'})
     assert all(variable.dtype == tf.float32 for variable in state.G.variables)
+
+
+@pytest.mark.parametrize('name, has_hardware, computed', [
+    ('mixed_bfloat16', True, 'mixed_bfloat16'), ('mixed_bfloat16', False, 'float32'),
+    ('mixed_float16', False, 'mixed_float16'), ('float32', False, 'float32')])
+def test_bfloat16_is_not_trained_in_where_it_would_only_cost_time(name, has_hardware, computed,
+                                                                  monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(precision, 'is_fast', lambda dtype_name: has_hardware)
+    data = write_dataset(tmp_path / 'spots', resolution=8)
+    run = loop.Run(small_config(data, precision=name), str(tmp_path), TFRecordDataset(data),
+                   RunLog(str(tmp_path), 1), {}, Replicas())
+    assert run.state.G.synthesis.precision.name == computed
+    assert ('this machine has no arithmetic for it' in capsys.readouterr().out) == (
+        name != computed)
 
 
 @pytest.mark.parametrize('name, tolerance', [('mixed_bfloat16', 0.05), ('mixed_float16', 0.01)])

@@ -19,6 +19,7 @@ from training.config import Precision, RunConfig, to_json
 from training.dataset import TFRecordDataset, blend_reals, plain_errors
 from training.distance import compiled_distance
 from training.log import NoLog, RunLog, format_time, memory_gb
+from training.precision import worthwhile
 from training.replicas import Replicas, replica_number
 from training.rollback import ADVICE, MAX_ROLLBACKS, first_not_finite
 from training.runs import (CHECKPOINTS, FINAL, OPTIONS_FILE, remove_old_snapshots, save_options,
@@ -216,9 +217,11 @@ class Run:
         self.total_nimg = int(config.total_kimg * 1000)
         with log.phase('Building the networks'):
             tf.keras.utils.set_random_seed(config.seed)
-            self.state = TrainingState(config.G, config.D,
-                                       Precision(config.precision, config.num_fp16_res),
-                                       replicas.strategy)
+            precision = worthwhile(Precision(config.precision, config.num_fp16_res))
+            self.state = TrainingState(config.G, config.D, precision, replicas.strategy)
+        if precision.name != config.precision:
+            log.say(f'--precision={config.precision}: this machine has no arithmetic for it, so '
+                    f'it is computed in {precision.name}, which is faster here.')
         if replicas.is_chief:
             self.checkpoints = Checkpoints(self.state, os.path.join(run_dir, CHECKPOINTS),
                                            config.keep_checkpoints, log.say)

@@ -1,4 +1,4 @@
-"""Which convolutions this machine computes fast, and a way round those that it does not."""
+"""Which convolutions this machine computes fast, and ways round those that it does not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,19 @@ import functools
 
 import tensorflow as tf
 
+from training.config import FLOAT32
+
 CPUINFO = '/proc/cpuinfo'
+
+
+def worthwhile(precision):
+    """The Precision to train in where `precision` is asked for: float32 for a bfloat16 that costs.
+
+    bfloat16 is asked for to save time and memory. Where convolutions are computed in float32
+    anyway, rounding before and after each would only take time. float16 stays, so that what a GPU
+    will compute can be tried without one.
+    """
+    return FLOAT32 if precision.name == 'mixed_bfloat16' and not is_fast('bfloat16') else precision
 
 
 def convolved(convolution, x, kernel):
