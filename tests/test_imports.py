@@ -21,7 +21,7 @@ MAY_IMPORT = {
     'rollback': {'layers'},
     'schedule': {'config'},
     'layers': {'precision'},
-    'precision': set(),
+    'precision': {'config'},
     'losses': {'config', 'layers'},
     'adam': {'replicas'},
     'networks': {'config', 'layers', 'replicas', 'seeds'},
@@ -32,7 +32,7 @@ MAY_IMPORT = {
     'snapshot': {'config', 'layers', 'networks', 'networks_progan', 'file_kind', 'reference',
                  'state'},
     'state': {'adam', 'config', 'layers', 'networks', 'networks_progan', 'replicas'},
-    'steps': {'config', 'layers', 'losses', 'replicas', 'seeds', 'state'},
+    'steps': {'config', 'layers', 'losses', 'networks', 'replicas', 'seeds', 'state'},
 }
 
 
