@@ -1,7 +1,8 @@
 """How the cost of an iteration grows with resolution, minibatch and replicas, as one plot.
 
-Measures benchmark_training.py for each, one at a time, and draws seconds and memory of an iteration
-beside the arithmetic of the convolutions (a straight line through the first point).
+Measures benchmark_training.py for each, one at a time, and draws seconds and memory of an iteration;
+beside the seconds those that the convolutions alone would take at the machine's best rate, counted
+as benchmarks/arithmetic.py does.
 
     python benchmarks/cost_growth.py [--fmap_base=N --fmap_max=N] [--plot=FILE.png]
 """
@@ -17,12 +18,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.dirname(HERE)]
 
 from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.ticker import NullFormatter  # noqa: E402
 
 import benchmark_training  # noqa: E402
 from arithmetic import iteration_flops  # noqa: E402
 
-RESOLUTIONS = (8, 16, 32, 64, 128)   # at MINIBATCH
-MINIBATCHES = (4, 8, 16, 32)         # at RESOLUTION
+RESOLUTIONS = (8, 16, 32, 64)   # at MINIBATCH
+MINIBATCHES = (2, 4, 8, 16)          # at RESOLUTION
 REPLICAS = (1, 2, 4)                 # of MINIBATCHES[-1] images in all, at RESOLUTION
 RESOLUTION, MINIBATCH = 16, 8
 
@@ -31,7 +33,7 @@ def case(args, resolution, minibatch, replicas=1):
     """{'seconds', 'memory_gb', 'flops', ...} of one iteration."""
     settings = argparse.Namespace(
         resolution=resolution, minibatch=minibatch, fmap_base=args.fmap_base,
-        fmap_max=args.fmap_max, iterations=3, rounds=2, precision='float32', num_gpus=replicas,
+        fmap_max=args.fmap_max, iterations=1, rounds=2, precision='float32', num_gpus=replicas,
         preset='auto', other_code=None, virtual_cpus=replicas if replicas > 1 else None)
     rows, peak = benchmark_training.measured(settings)
     config = benchmark_training.config_of(settings).G
@@ -44,24 +46,29 @@ def case(args, resolution, minibatch, replicas=1):
 
 def draw(panels, path):
     """One row of two panels, seconds and memory, for each {title: (key, results)}."""
-    figure = Figure(figsize=(10, 3.2 * len(panels)), layout='constrained')
+    figure = Figure(figsize=(10, 3.4 * len(panels)), layout='constrained')
     axes = figure.subplots(len(panels), 2, squeeze=False)
     for (title, (key, results)), (left, right) in zip(panels.items(), axes):
         x = [result[key] for result in results]
+        bound = [result['flops'] / result['peak'] for result in results]
         left.plot(x, [result['seconds'] for result in results], 'o-', label='measured')
-        left.plot(x, [results[0]['seconds'] * result['flops'] / results[0]['flops']
-                      for result in results], ':', label='as the multiply-adds grow')
+        left.plot(x, bound, ':', label="3x3 convolutions at the machine's peak rate")
+        left.set_yscale('log')
+        left.set_ylim(min(bound) / 2, max(bound) * 4)
         left.set_ylabel('seconds of an iteration')
         right.plot(x, [result['memory_gb'] for result in results], 'o-')
+        right.set_ylim(0, 1.2 * max(result['memory_gb'] for result in results))
         right.set_ylabel('peak memory, GB')
         for axis in (left, right):
             axis.set_xscale('log', base=2)
-            axis.set_yscale('log', base=2)
-            axis.set_xticks(x, [str(value) for value in x])
+            axis.set_xticks(x, [f'{result[key]}\n{result["flops"] / 1e9:.0f} GFLOP'
+                                for result in results])
             axis.set_xlabel(title)
-            axis.grid(True, alpha=0.3)
+            axis.grid(True, which='both', alpha=0.3)
+        left.yaxis.set_major_formatter('{x:g}')
+        left.yaxis.set_minor_formatter(NullFormatter())
         left.legend()
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=80)
 
 
 def main():
