@@ -1,8 +1,8 @@
 """Does training ever wait for images? What the input pipeline delivers, against what is consumed.
 
 Writes a data set of noise, reads it at each resolution with the preset's minibatch as the training
-loop does, and trains a few iterations at the same resolution, in turn. The pipeline should deliver at least five
-times what training consumes.
+loop does, and trains a few iterations at the same resolution, in turn. The pipeline should deliver
+at least five times what training consumes.
 
     python benchmarks/benchmark_pipeline.py [--resolution=64] [--images=500] [--seconds=3]
 """

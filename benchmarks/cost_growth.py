@@ -1,8 +1,8 @@
 """How the cost of an iteration grows with resolution, minibatch and replicas, as one plot.
 
-Measures benchmark_training.py for each, one at a time, and draws seconds and memory of an iteration;
-beside the seconds those that the convolutions alone would take at the machine's best rate, counted
-as benchmarks/arithmetic.py does.
+Measures benchmark_training.py for each, one at a time, and draws seconds and memory of an
+iteration; beside the seconds those that the convolutions alone would take at the machine's best
+rate, counted as benchmarks/arithmetic.py does.
 
     python benchmarks/cost_growth.py [--fmap_base=N --fmap_max=N] [--plot=FILE.png]
 """

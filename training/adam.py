@@ -55,8 +55,8 @@ class Adam(tf.Module):
             gradients = [None if gradient is None else gradient / self.loss_scale
                          for gradient in gradients]
         # One infinity or NaN makes the sum so. (A sum of x * 0 would be folded into 0 by Grappler.)
-        finite = tf.math.is_finite(tf.add_n([tf.reduce_sum(g) for g in gradients
-                                              if g is not None]))
+        sums = [tf.reduce_sum(gradient) for gradient in gradients if gradient is not None]
+        finite = tf.math.is_finite(tf.add_n(sums))
 
         def update():
             self._update(gradients, trained)

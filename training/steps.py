@@ -60,7 +60,7 @@ def _step(state, network, optimizer, level, lrate, loss_of, per_image, chunks):
             tape.watch(variables)
             loss, mean_w, stats = loss_of(*share)
             scaled = loss * optimizer.loss_scale if optimizer.scaled_loss else loss
-        # Even so a network without styles, say, or with alpha 0 may leave some out.
+        # What is reached and yet plays no part gets zeros, as in the reference.
         gradients = tape.gradient(scaled, variables,
                                   unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return loss, mean_w, stats, gradients
