@@ -133,9 +133,10 @@ _prepared = contextvars.ContextVar('prepared', default=None)
 
 @contextlib.contextmanager
 def weights_prepared_once():
-    """Inside, a network that is called several times scales and casts its weights only once.
+    """Inside, a network that is called several times scales its weights only once.
 
-    For one gradient tape and graph: outside of these the tensors mean nothing.
+    For one gradient tape and graph: outside of these the tensors mean nothing. They are float32,
+    in which the gradients of the several calls are then added up.
     """
     token = _prepared.set({})
     try:
@@ -156,16 +157,14 @@ class Weight(NamedLayer):
 
     def scaled(self, dtype):
         """The weight as it is used, float32 -> `dtype`."""
-        return self.prepared(dtype, lambda: tf.cast(self.weight * self.scale, dtype))
+        return self.prepared(lambda: self.weight * self.scale, dtype)
 
-    def prepared(self, dtype, prepare):
-        """prepare(), or what it was the last time: see `weights_prepared_once`."""
-        kept = _prepared.get()
-        if kept is None:
-            return prepare()
-        if (self, dtype) not in kept:
-            kept[self, dtype] = prepare()
-        return kept[self, dtype]
+    def prepared(self, prepare, dtype):
+        """prepare(), or what it was the last time, as `dtype`: see `weights_prepared_once`."""
+        kept = {} if _prepared.get() is None else _prepared.get()
+        if self not in kept:
+            kept[self] = prepare()
+        return tf.cast(kept[self], dtype)
 
 
 class Dense(Weight):
@@ -201,25 +200,25 @@ class UpConv2D(Weight):
         super().__init__(scope, [3, 3, fan_in, fan_out], **weight_options)
         self.fused = fused
 
-    def _kernel(self, dtype):
+    def _kernel(self):
         weight = tf.transpose(self.weight, [0, 1, 3, 2])
         shifts = SHIFTS if self.fused else SHIFTS[:, ::-1]  # without, the kernel is turned
-        return _sum_of_shifts(weight, shifts * self.scale, dtype)
+        return _sum_of_shifts(weight, shifts * self.scale)
 
     def call(self, x):
-        kernel = self.prepared(x.dtype, lambda: self._kernel(x.dtype))
+        kernel = self.prepared(self._kernel, x.dtype)
         shape = [tf.shape(x)[0], 2 * x.shape[1], 2 * x.shape[2], kernel.shape[2]]
         return convolved(lambda x, kernel: tf.nn.conv2d_transpose(x, kernel, shape, 2, 'SAME'),
                          x, kernel)
 
 
-def _sum_of_shifts(weight, shifts, dtype):
+def _sum_of_shifts(weight, shifts):
     """[3, 3, a, b] -> [4, 4, a, b]: the kernel of 2x2 blocks at once.
 
     As a product of matrices: gradients of slices would write the whole kernel for each of four.
     """
     kernel = tf.matmul(tf.constant(shifts, tf.float32), tf.reshape(weight, [9, -1]))
-    return tf.cast(tf.reshape(kernel, [4, 4, *weight.shape[2:]]), dtype)
+    return tf.reshape(kernel, [4, 4, *weight.shape[2:]])
 
 
 class DownConv2D(Weight):
@@ -233,8 +232,8 @@ class DownConv2D(Weight):
         super().__init__(scope, [3, 3, fan_in, fan_out], **weight_options)
 
     def call(self, x):
-        kernel = self.prepared(x.dtype, lambda: _sum_of_shifts(
-            self.weight, SHIFTS * (self.scale / 4), x.dtype))
+        kernel = self.prepared(
+            lambda: _sum_of_shifts(self.weight, SHIFTS * (self.scale / 4)), x.dtype)
         return conv2d(x, kernel, stride=2)
 
 
