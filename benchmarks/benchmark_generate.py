@@ -33,21 +33,11 @@ from training.config import DiscriminatorConfig, GeneratorConfig  # noqa: E402
 from training.networks import Discriminator, Generator  # noqa: E402
 
 
-def batch_seconds(generate, batch):
-    """Of one call on fresh latents, until the images are there."""
-    z = tf.random.normal([batch, generate.config.latent_size])
+def batch_seconds(generate, z):
+    """Of one call, until the images are there."""
     start = time.perf_counter()
-    generate.compiled(z).numpy()
+    generate(z).numpy()
     return time.perf_counter() - start
-
-
-class Generate:
-    """A compiled generator, as generate.py has it."""
-
-    def __init__(self, G):
-        self.config = G.config
-        self.compiled = tf.function(lambda z: G(z, None, randomize_noise=False),
-                                    reduce_retracing=True)
 
 
 def cold_start_seconds(path, directory):
@@ -65,14 +55,17 @@ def main():
     parser.add_argument('--rounds', type=int, default=5)
     args = parser.parse_args()
     G = Generator(GeneratorConfig(resolution=args.resolution))
-    generate, peak, flops = Generate(G), ConvolutionPeak(), pass_flops(G.config, args.resolution)
-    seconds = {int(batch): [] for batch in args.batches.split(',')}
-    for batch in seconds:
-        batch_seconds(generate, batch)  # compiles
+    generate = tf.function(lambda z: G(z, None, randomize_noise=False), reduce_retracing=True)
+    peak, flops = ConvolutionPeak(), pass_flops(G.config, args.resolution)
+    latents = {int(batch): tf.random.normal([int(batch), G.config.latent_size])
+               for batch in args.batches.split(',')}
+    seconds = {batch: [] for batch in latents}
+    for z in latents.values():
+        batch_seconds(generate, z)  # compiles
     for _ in range(args.rounds):
         peak.measure(1)
-        for batch, found in seconds.items():
-            found.append(batch_seconds(generate, batch))
+        for batch, z in latents.items():
+            seconds[batch].append(batch_seconds(generate, z))
     print(f'{args.resolution}x{args.resolution}: {flops / 1e9:.1f} GFLOP an image; peak '
           f'{peak.best / 1e9:.0f} GFLOP/s\n\n| batch | images/s | of peak |\n| --- | --- | --- |')
     for batch, found in seconds.items():

@@ -5,6 +5,7 @@ loop does, and trains a few iterations at the same resolution, in turn. The pipe
 at least five times what training consumes.
 
     python benchmarks/benchmark_pipeline.py [--resolution=64] [--images=500] [--seconds=3]
+        [--fmap_base=N --fmap_max=N, or what else benchmark_training.py takes]
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import numpy as np  # noqa: E402
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..')
 sys.path.insert(0, ROOT)
 
-from benchmark_training import Training  # noqa: E402
+import benchmark_training  # noqa: E402
 
 from training.config import run_config  # noqa: E402
 from training.dataset import TFRecordDataset, Writer, pyramid  # noqa: E402
@@ -53,14 +54,11 @@ def delivered(dataset, resolution, minibatch, seconds):
     return count / (time.perf_counter() - start)
 
 
-def consumed(args, resolution):
-    """Images a second of training."""
-    training = Training(argparse.Namespace(
-        resolution=resolution, minibatch=TRAINED, fmap_base=args.fmap_base,
-        fmap_max=args.fmap_max, num_gpus=1, virtual_cpus=None,
-        preset='auto'), 'float32')
+def consumed(args):
+    """Images a second of training, with benchmark_training.py's arguments."""
+    training = benchmark_training.Training(args, args.precision)
     training.warm_up()
-    return TRAINED / statistics.median(training.seconds(3))
+    return args.minibatch / statistics.median(training.seconds(3))
 
 
 def main():
@@ -68,13 +66,14 @@ def main():
     parser.add_argument('--resolution', type=int, default=64)
     parser.add_argument('--images', type=int, default=500)
     parser.add_argument('--seconds', type=float, default=3, help='of reading at each resolution')
-    parser.add_argument('--fmap_base', type=int)
-    parser.add_argument('--fmap_max', type=int)
-    args = parser.parse_args()
+    args, others = parser.parse_known_args()
     schedule = run_config('auto', '', args.resolution, 3, 0).schedule
     minibatches = {sched.resolution: sched.minibatch for sched in (
         training_schedule(nimg, args.resolution, 1, schedule)
         for nimg in range(0, 20_000_000, 100_000))}
+    trainings = {resolution: benchmark_training.arguments(
+        ['--num_gpus=1', *others, f'--resolution={resolution}', f'--minibatch={TRAINED}'])
+        for resolution in minibatches}
     with tempfile.TemporaryDirectory() as directory:
         data = os.path.join(directory, 'noise')
         os.mkdir(data)
@@ -84,7 +83,7 @@ def main():
               '| --- | --- | --- | --- | --- |')
         for resolution, minibatch in minibatches.items():
             rate = delivered(dataset, resolution, minibatch, args.seconds)
-            used = consumed(args, resolution)
+            used = consumed(trainings[resolution])
             print(f'| {resolution} | {minibatch} | {rate:.0f} | {used:.2f} | {rate / used:.0f} |',
                   flush=True)
         dataset.close()

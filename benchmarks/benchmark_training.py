@@ -57,15 +57,13 @@ class Training:
         config = config_of(args, precision, replicas.count)
         state = TrainingState(config.G, config.D, Precision(precision), replicas.strategy)
         shape = [args.minibatch, args.resolution, args.resolution, 3]
-        images = np.random.default_rng(0).integers(256, size=shape).astype(np.uint8)
+        images = tf.constant(np.random.default_rng(0).integers(256, size=shape), tf.uint8)
         labels = tf.zeros([args.minibatch, 0])
         iterate = loop.compiled_iteration(state, config, replicas, 0, args.minibatch)
         scalars = [tf.constant(value) for value in (0.0, 0.001, 0.001, 0.999)]
-        self.images = tf.constant(images)
-        self._iterate = lambda: iterate([(self.images, labels)], labels, *scalars)
+        self._iterate = lambda: iterate([(images, labels)], labels, *scalars)
         self._wait = lambda: state.G.trainable_variables[-1].numpy()  # a GPU answers before
         self._memory_gb = memory_gb
-        self.config = config
 
     def warm_up(self):
         """Compiles: the seconds of the first iteration, less those of a later one."""
@@ -169,7 +167,8 @@ def table(args, rows, peak):
     return '\n'.join(lines)
 
 
-def main():
+def arguments(argv=None):
+    """The command line's, or those of the list `argv`."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--resolution', type=int, default=32)
     parser.add_argument('--minibatch', type=int, default=8)
@@ -184,7 +183,11 @@ def main():
                         help='replicas without GPUs: so many devices share the CPU')
     parser.add_argument('--other_code', help='another checkout to compare with')
     parser.add_argument('--serve', action='store_true', help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    return parser.parse_args(argv)
+
+
+def main():
+    args = arguments()
     if args.serve:
         serve(args)
         return

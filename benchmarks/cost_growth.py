@@ -4,7 +4,8 @@ Measures benchmark_training.py for each, one at a time, and draws seconds and me
 iteration; beside the seconds those that the convolutions alone would take at the machine's best
 rate, counted as benchmarks/arithmetic.py does.
 
-    python benchmarks/cost_growth.py [--fmap_base=N --fmap_max=N] [--plot=FILE.png]
+    python benchmarks/cost_growth.py [--plot=FILE.png]
+        [--fmap_base=N --fmap_max=N, or what else benchmark_training.py takes]
 """
 
 from __future__ import annotations
@@ -29,17 +30,17 @@ REPLICAS = (1, 2, 4)                 # of MINIBATCHES[-1] images in all, at RESO
 RESOLUTION, MINIBATCH = 16, 8
 
 
-def case(args, resolution, minibatch, replicas=1):
+def case(others, resolution, minibatch, replicas=1):
     """{'seconds', 'memory_gb', 'flops', ...} of one iteration."""
-    settings = argparse.Namespace(
-        resolution=resolution, minibatch=minibatch, fmap_base=args.fmap_base,
-        fmap_max=args.fmap_max, iterations=1, rounds=2, precision='float32', num_gpus=replicas,
-        preset='auto', other_code=None, virtual_cpus=replicas if replicas > 1 else None)
-    rows, peak = benchmark_training.measured(settings)
-    config = benchmark_training.config_of(settings).G
+    args = benchmark_training.arguments(
+        ['--iterations=1', '--rounds=2', *others, f'--resolution={resolution}',
+         f'--minibatch={minibatch}', f'--num_gpus={replicas}',
+         *([f'--virtual_cpus={replicas}'] if replicas > 1 else [])])
+    rows, peak = benchmark_training.measured(args)
+    config = benchmark_training.config_of(args).G
     result = {'resolution': resolution, 'minibatch': minibatch, 'replicas': replicas,
               'flops': minibatch * iteration_flops(config, resolution), 'peak': peak,
-              **rows['float32']}
+              **rows[args.precision]}
     print(json.dumps(result), flush=True)
     return result
 
@@ -73,18 +74,16 @@ def draw(panels, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('--fmap_base', type=int)
-    parser.add_argument('--fmap_max', type=int)
     parser.add_argument('--plot', default=os.path.join(HERE, 'cost_growth.png'))
-    args = parser.parse_args()
+    args, others = parser.parse_known_args()
     most = MINIBATCHES[-1]
     panels = {
         f'resolution (minibatch {MINIBATCH})': (
-            'resolution', [case(args, resolution, MINIBATCH) for resolution in RESOLUTIONS]),
+            'resolution', [case(others, resolution, MINIBATCH) for resolution in RESOLUTIONS]),
         f'minibatch ({RESOLUTION}x{RESOLUTION})': (
-            'minibatch', [case(args, RESOLUTION, minibatch) for minibatch in MINIBATCHES]),
+            'minibatch', [case(others, RESOLUTION, minibatch) for minibatch in MINIBATCHES]),
         f'replicas on one CPU ({RESOLUTION}x{RESOLUTION}, {most} images in all)': (
-            'replicas', [case(args, RESOLUTION, most, replicas) for replicas in REPLICAS])}
+            'replicas', [case(others, RESOLUTION, most, replicas) for replicas in REPLICAS])}
     draw(panels, args.plot)
     print(f'Wrote {args.plot}')
 

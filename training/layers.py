@@ -145,6 +145,19 @@ def weights_prepared_once():
         _prepared.reset(token)
 
 
+def prepared(prepare, dtype):
+    """What the layer's method `prepare` makes of its weight, as `dtype`.
+
+    Within `weights_prepared_once` it is called once.
+    """
+    kept = _prepared.get()
+    if kept is None:
+        return tf.cast(prepare(), dtype)
+    if prepare not in kept:
+        kept[prepare] = prepare()
+    return tf.cast(kept[prepare], dtype)
+
+
 class Weight(NamedLayer):
     """A weight with equalized learning rate (ProGAN, section 4.1)."""
 
@@ -157,14 +170,10 @@ class Weight(NamedLayer):
 
     def scaled(self, dtype):
         """The weight as it is used, float32 -> `dtype`."""
-        return self.prepared(lambda: self.weight * self.scale, dtype)
+        return prepared(self._scaled, dtype)
 
-    def prepared(self, prepare, dtype):
-        """prepare(), or what it was the last time, as `dtype`: see `weights_prepared_once`."""
-        kept = {} if _prepared.get() is None else _prepared.get()
-        if self not in kept:
-            kept[self] = prepare()
-        return tf.cast(kept[self], dtype)
+    def _scaled(self):
+        return self.weight * self.scale
 
 
 class Dense(Weight):
@@ -206,7 +215,7 @@ class UpConv2D(Weight):
         return _sum_of_shifts(weight, shifts * self.scale)
 
     def call(self, x):
-        kernel = self.prepared(self._kernel, x.dtype)
+        kernel = prepared(self._kernel, x.dtype)
         shape = [tf.shape(x)[0], 2 * x.shape[1], 2 * x.shape[2], kernel.shape[2]]
         return convolved(lambda x, kernel: tf.nn.conv2d_transpose(x, kernel, shape, 2, 'SAME'),
                          x, kernel)
@@ -231,10 +240,11 @@ class DownConv2D(Weight):
     def __init__(self, scope, fan_in, fan_out, **weight_options):
         super().__init__(scope, [3, 3, fan_in, fan_out], **weight_options)
 
+    def _kernel(self):
+        return _sum_of_shifts(self.weight, SHIFTS * (self.scale / 4))
+
     def call(self, x):
-        kernel = self.prepared(
-            lambda: _sum_of_shifts(self.weight, SHIFTS * (self.scale / 4)), x.dtype)
-        return conv2d(x, kernel, stride=2)
+        return conv2d(x, prepared(self._kernel, x.dtype), stride=2)
 
 
 class Noise(NamedLayer):
