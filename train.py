@@ -56,7 +56,7 @@ flags.DEFINE_enum('strategy', 'mirrored', ['mirrored', 'multi_worker'], "'mirror
                   'same command is started on each.')
 flags.DEFINE_boolean('dry_run', False, 'Check everything, print the options, write nothing.')
 for _option in OPTIONS.values():
-    if _option.kind == 'bool':
+    if _option.is_switch:
         flags.DEFINE_boolean(_option.name, None, _option.help)
     else:
         flags.DEFINE_string(_option.name, None, _option.help)
@@ -71,7 +71,7 @@ def configured(dataset, num_gpus):
     for name, option in OPTIONS.items():
         value = FLAGS[name].value
         if value is not None:
-            overrides[name] = value if option.kind == 'bool' else options.parse(option, value)
+            overrides[name] = value if option.is_switch else options.parse(option, value)
     return run_config(FLAGS.preset, dataset.directory, dataset.resolution, dataset.num_channels,
                       dataset.label_size, overrides, num_gpus)
 

@@ -8,6 +8,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -144,8 +145,8 @@ def test_nothing_that_was_trained_is_lost(whole, tmp_path, monkeypatch):
 def test_too_little_memory_for_the_last_resolution_ends_a_run_before_it_starts(whole, tmp_path):
     script = GREEDY_TRAINING.format(root=str(ROOT), tests=str(ROOT / 'tests'))
     result = subprocess.run([sys.executable, '-c', script, f'--data={whole[0]}',
-                             f'--outdir={tmp_path}', *SMALL, *SCHEDULE], capture_output=True,
-                            text=True, timeout=DEADLINE_SECONDS, cwd=ROOT,
+                             f'--outdir={tmp_path}', *SMALL, *SCHEDULE, '--probe'],
+                            capture_output=True, text=True, timeout=DEADLINE_SECONDS, cwd=ROOT,
                             env={**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '3'})
     assert result.returncode == 1
     assert result.stderr.strip().splitlines()[-1].endswith(
@@ -176,6 +177,13 @@ def test_the_next_smaller_share_fits_the_stddev_groups(minibatch, gpus, batch_gp
     (tf.errors.InvalidArgumentError(None, None, 'RESOURCE_EXHAUSTED'), False)])
 def test_what_running_out_of_memory_looks_like(error, is_it):
     assert memory.is_exhaustion(error) == is_it
+
+
+@pytest.mark.parametrize('probe, gpus, wanted', [
+    (None, ['GPU:0'], True), (None, [], False), (True, [], True), (False, ['GPU:0'], False)])
+def test_without_a_word_only_gpus_are_probed(probe, gpus, wanted, monkeypatch):
+    monkeypatch.setattr(tf.config, 'list_logical_devices', lambda kind: gpus)
+    assert memory.wants_probe(types.SimpleNamespace(probe=probe)) is wanted
 
 
 def test_the_probe_puts_back_every_copy_of_every_variable(tmp_path):

@@ -52,7 +52,7 @@ def whole_run(tmp_path_factory):
     data = write_dataset(folder / 'spots', label_size=2)
     offline = {**os.environ, 'STYLEGAN_CACHE_DIR': str(folder), 'http_proxy': 'http://127.0.0.1:9'}
     result = subprocess.run(command(data, folder / 'results', '--max_label_size=full',
-                                    '--metrics=swd16k,fid10k', '--histograms'),
+                                    '--metrics=swd16k,fid10k', '--histograms', '--probe'),
                             capture_output=True, text=True, timeout=DEADLINE_SECONDS, env=offline)
     assert result.returncode == 0, result.stderr
     return data, folder / 'results' / '00000-sgan-spots-cond-1gpu', result.stdout

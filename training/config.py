@@ -312,7 +312,8 @@ class RunConfig:
     keep_checkpoints: int = 3          # the newest so many checkpoints stay
     keep_snapshots: int = 0            # the newest so many network-snapshot-* stay; 0 = all
     histograms: bool = False           # of all weights, at each tick, for TensorBoard
-    probe: bool = True                 # try one step at the last resolution before training starts
+    probe: Optional[bool] = None       # try one step at the last resolution before training starts;
+    # none = with a GPU; a CPU's step there may take a minute
     grid: str = '1080p'                # size of the sample grids: '1080p', '4k' or COLUMNSxROWS
     grid_layout: str = 'random'        # 'random', 'row_per_class', 'col_per_class', 'class4x4'
     seed: int = 1000                   # of everything random in the run

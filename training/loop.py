@@ -271,7 +271,7 @@ class Run:
     def probe(self):
         """One step at the last resolution, so that too little memory shows now, not in days."""
         last = self.schedule(self.total_nimg - 1)
-        if self.config.probe and last.resolution > self.schedule().resolution:
+        if memory.wants_probe(self.config) and last.resolution > self.schedule().resolution:
             last = last._replace(lod=math.floor(last.lod))
             with self._memory_explained('the memory probe (--noprobe leaves it out)', last):
                 memory.probe(self.state, lambda: self.iterations.try_step(last),

@@ -63,6 +63,11 @@ def explained(doing, share, what_is_saved):
                          f'{what_is_saved()} {remedy}') from error
 
 
+def wants_probe(config):
+    """Whether a run tries its last resolution first: as it is told, else where there is a GPU."""
+    return bool(tf.config.list_logical_devices('GPU')) if config.probe is None else config.probe
+
+
 def _reset_peak():
     for gpu in tf.config.list_logical_devices('GPU'):
         tf.config.experimental.reset_memory_stats(gpu.name.split('device:')[-1])

@@ -27,6 +27,11 @@ class Option(NamedTuple):
     kind: str     # the field's annotation
     help: str
 
+    @property
+    def is_switch(self):
+        """Whether it is given as --name or --noname."""
+        return self.kind in ('bool', 'Optional[bool]')
+
 
 def _comments(config_class):
     """{field name: its trailing comment}; a comment may go on in a line of its own below."""
