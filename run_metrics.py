@@ -66,7 +66,7 @@ class Progress:
     def __call__(self, part, done, total):
         if part != self.part:
             self.close()
-            self.part, self.bar = part, tqdm.tqdm(total=total, initial=done, unit='img',
+            self.part, self.bar = part, tqdm.tqdm(total=total, initial=done, unit='',
                                                   leave=False, desc=f'{self.name}: {part}',
                                                   disable=None)
         self.bar.update(done - self.bar.n)

@@ -1,11 +1,12 @@
 """How fast training is: whole iterations, beside the best rate of the machine's convolutions.
 
 An iteration is one D step with R1, the moving average, and one G step, with fresh latents, style
-mixing and noise: the training loop's own compiled function, at one resolution. Several precisions,
-or this code and that of another checkout, take turns in one run, each in a process of its own, so
-that a busy moment of the machine strikes all alike. Prints for each a row of medians; `of peak` is
-the arithmetic of the convolutions (benchmarks/arithmetic.py) over the time, as a share of the best
-rate of large float32 convolutions in the same run.
+mixing and noise: the training loop's own compiled function, at one resolution (in bfloat16 even
+where train.py would take float32 for want of hardware). Several precisions, or this code and that
+of another checkout, take turns in one run, each in a process of its own, so that a busy moment of
+the machine strikes all alike. Prints for each a row of medians; `of peak` is the arithmetic of the
+convolutions (benchmarks/arithmetic.py) over the time, as a share of the best rate of large float32
+convolutions in the same run; memory is in GiB, of a GPU where there is one.
 
     python benchmarks/benchmark_training.py --resolution=32 --minibatch=8
     python benchmarks/benchmark_training.py --resolution=32 --precision=float32,mixed_bfloat16
@@ -69,7 +70,8 @@ class Training:
         """Compiles: the seconds of the first iteration, less those of a later one."""
         first = self.seconds(1)[0]
         later = self.seconds(2)[1]
-        return {'compile': first - later, 'memory_gb': max(self._memory_gb())}
+        gpu, cpu = self._memory_gb()
+        return {'compile': first - later, 'memory_gb': gpu or cpu}
 
     def seconds(self, iterations):
         """Of each of so many iterations."""
@@ -156,7 +158,7 @@ def table(args, rows, peak):
     lines = [f'{args.resolution}x{args.resolution}, minibatch {args.minibatch}, fmap_base '
              f'{config.fmap_base}, fmap_max {config.fmap_max}: {flops / 1e9:.1f} GFLOP an image '
              f'({fused / 1e9:.1f} with stride 2); peak {peak / 1e9:.0f} GFLOP/s\n',
-             '| | s/iteration | images/s | of peak | with stride 2 | compile s | memory GB | '
+             '| | s/iteration | images/s | of peak | with stride 2 | compile s | memory GiB | '
              'times the first |', f'|{" --- |" * 8}']
     first = next(iter(rows.values()))['seconds']
     for name, row in rows.items():

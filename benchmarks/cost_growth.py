@@ -40,7 +40,7 @@ def case(others, resolution, minibatch, replicas=1):
     config = benchmark_training.config_of(args).G
     result = {'resolution': resolution, 'minibatch': minibatch, 'replicas': replicas,
               'flops': minibatch * iteration_flops(config, resolution), 'peak': peak,
-              **rows[args.precision]}
+              **next(iter(rows.values()))}
     print(json.dumps(result), flush=True)
     return result
 

@@ -21,6 +21,8 @@ class ConvolutionPeak:
 
     def __init__(self):
         self.best = 0.0
+        # A GPU takes calls faster than it computes: many make the wait for the last one negligible.
+        self._calls = 20 if tf.config.list_logical_devices('GPU') else 1
         convolution = tf.function(lambda x, kernel: tf.nn.conv2d(x, kernel, 1, 'SAME'))
         self._cases = []
         for shape in PEAK_SHAPES:
@@ -35,8 +37,11 @@ class ConvolutionPeak:
         for flops, call, x, kernel in self._cases:
             for _ in range(times):
                 start = time.perf_counter()
-                _wait(call(x, kernel))
-                self.best = max(self.best, flops / (time.perf_counter() - start))
+                for _ in range(self._calls):
+                    y = call(x, kernel)
+                _wait(y)
+                rate = self._calls * flops / (time.perf_counter() - start)
+                self.best = max(self.best, rate)
         return self.best
 
 

@@ -25,18 +25,21 @@ def squared_mmd(a, b):
     return within / (count * (count - 1)) - 2 * _kernel(a, b).mean()
 
 
-def kernel_distance(reals, fakes, seed):
+def kernel_distance(reals, fakes, seed, progress=lambda done, total: None):
     """Mean `squared_mmd` of random subsets of features [N, D] and [M, D].
 
     Args:
         seed: an int that the subsets come from.
+        progress: told how many subsets are done, of how many.
     """
     size = min(SUBSET_SIZE, len(reals), len(fakes))
     if size < 2:
         raise ValueError('kernel distance: both sides must hold two images or more; received '
                          f'{len(reals)} and {len(fakes)}.')
-    random = np.random.default_rng(seed)
-    return float(np.mean([
-        squared_mmd(*(side[random.choice(len(side), size, replace=False)].astype(np.float64)
-                      for side in (reals, fakes)))
-        for _ in range(SUBSETS)]))
+    random, found = np.random.default_rng(seed), []
+    for done in range(1, SUBSETS + 1):
+        found.append(squared_mmd(*(
+            side[random.choice(len(side), size, replace=False)].astype(np.float64)
+            for side in (reals, fakes))))
+        progress(done, SUBSETS)
+    return float(np.mean(found))

@@ -39,20 +39,31 @@ def _within_each_other(reals, fakes, real_radii, fake_radii):
             tf.reduce_any(distances <= real_radii[:, tf.newaxis], axis=0))
 
 
-def precision_recall(reals, fakes):
-    """(precision, recall), each in [0, 1], of features [N, D] and [M, D]."""
+def precision_recall(reals, fakes, progress=lambda done, total: None):
+    """(precision, recall), each in [0, 1], of features [N, D] and [M, D].
+
+    progress: told how many features are done, of how many.
+    """
     if min(len(reals), len(fakes)) <= NEIGHBOURS:
         raise ValueError(f'precision and recall: both sides must hold more than {NEIGHBOURS} '
                          f'images; received {len(reals)} and {len(fakes)}.')
     center = np.mean(reals, axis=0, dtype=np.float64)  # Shorter vectors: smaller rounding errors.
     sides = [tf.constant(side - center, tf.float32) for side in (reals, fakes)]
+    done, total = 0, len(reals) + 2 * len(fakes)
+
+    def blocks(points):
+        nonlocal done
+        for start in range(0, len(points), BLOCK):
+            yield slice(start, start + BLOCK)
+            done += len(points[start:start + BLOCK])
+            progress(done, total)
+
     real_radii, fake_radii = (
-        tf.concat([_squared_radii(side[start:start + BLOCK], side, tf.constant(start))
-                   for start in range(0, len(side), BLOCK)], 0) for side in sides)
+        tf.concat([_squared_radii(side[block], side, tf.constant(block.start))
+                   for block in blocks(side)], 0) for side in sides)
     real_points, fake_points = sides
     recalled, precise = np.zeros(len(reals), bool), []
-    for start in range(0, len(fakes), BLOCK):
-        block = slice(start, start + BLOCK)
+    for block in blocks(fake_points):
         of_reals, of_fakes = _within_each_other(real_points, fake_points[block], real_radii,
                                                 fake_radii[block])
         recalled |= of_reals.numpy()

@@ -27,10 +27,16 @@ from metrics.perceptual_path_length import EPSILON, path_length
 INCEPTION_FEATURES = 2048
 PART_BYTES = 2 ** 31       # of the images that the classifiers of ls see one after another
 IMAGES, STATISTICS = 'images', 'statistics'  # what metrics need of the reals
+COUNTED = FAKES, PAIRS = 'fakes', 'pairs'  # parts of a measurement whose number is the metric's
 
 
 def _no_progress(part, done, total):
     del part, done, total
+
+
+def _computed(what, compute):
+    del what
+    return compute()
 
 
 @dataclass(frozen=True)
@@ -42,11 +48,13 @@ class Task:
     networks: FeatureNetworks
     seed: int = 0
     source: Optional[Any] = None            # sources.GeneratorSource, for measures of latent space
-    progress: Callable[[str, int, int], None] = _no_progress  # (part, images done, images in all)
+    progress: Callable[[str, int, int], None] = _no_progress  # (part, number done, number in all)
     num_fakes: Optional[int] = None         # None = as many as are asked for
     # (count, function that computes the reals' Inception mean and covariance) -> these two;
     # None = computed each time.
     real_statistics: Optional[Callable] = None
+    # (what it is, function that computes something of the reals) -> that, perhaps of the last time.
+    of_reals: Callable[[Any, Callable], Any] = _computed
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,18 @@ def _reals(task, count):
 def _fakes(task, count):
     """Batches of `count` fakes, uint8 [N, H, W, C]."""
     count = _available(task, count)
-    return _counted(task, 'fakes', task.fakes(count), count)
+    return _counted(task, FAKES, task.fakes(count), count)
+
+
+def _of_both(task, what, count, compute):
+    """`compute` of the batches of reals (what it gives is kept, as `what`) and of the fakes."""
+    return (task.of_reals((what, count), lambda: compute(_reals(task, count))),
+            compute(_fakes(task, count)))
+
+
+def _statistics(task):
+    """A function (number done, number in all) that tells how far a metric's statistics are."""
+    return partial(task.progress, 'statistics')
 
 
 def moments(task, images):
@@ -111,9 +130,11 @@ def _fid(task, count, name):
 
 
 def _kid(task, count, name):
-    sides = [np.concatenate([features for features, _ in task.networks.inception(images)])
-             for images in (_reals(task, count), _fakes(task, count))]
-    return {name: kernel_distance(*sides, task.seed)}
+    def features(images):
+        return np.concatenate([some for some, _ in task.networks.inception(images)])
+
+    sides = _of_both(task, name, count, features)
+    return {name: kernel_distance(*sides, task.seed, _statistics(task))}
 
 
 def _inception_score(task, count, name):
@@ -123,16 +144,16 @@ def _inception_score(task, count, name):
 
 
 def _precision_recall(task, count, name):
-    sides = [np.concatenate(list(task.networks.fc2(images)))
-             for images in (_reals(task, count), _fakes(task, count))]
-    precision, recall = precision_recall(*sides)
+    sides = _of_both(task, name, count,
+                     lambda images: np.concatenate(list(task.networks.fc2(images))))
+    precision, recall = precision_recall(*sides, _statistics(task))
     return {f'{name}_precision': precision, f'{name}_recall': recall}
 
 
 def _path_length(task, count, name, space, whole_path, crop=True):
     measures = [lpips.distances for lpips in task.networks.lpips]
     distances = task.source.path_distances(count, measures, space, whole_path, crop)
-    distances = np.concatenate(list(_counted(task, 'pairs', distances, count)))
+    distances = np.concatenate(list(_counted(task, PAIRS, distances, count)))
     return {name: path_length(distances / EPSILON ** 2)}
 
 
@@ -153,18 +174,19 @@ def _parts(samples):
     yield part
 
 
-def _separability(latents, logits):
+def _separability(latents, logits, progress):
     """The score of latents [N, D], given the logits [N] of each attribute."""
     entropies = []
     for some in logits:
         kept = linear_separability.surest_half(some)
         entropies.append(linear_separability.attribute_entropy(latents[kept], some[kept]))
+        progress(len(entropies), len(logits))
     return linear_separability.separability(entropies)
 
 
 def _linear_separability(task, count):
     latents, logits, done = [], collections.defaultdict(list), 0
-    samples = _counted(task, 'fakes', task.source.latents_and_images(count), count,
+    samples = _counted(task, FAKES, task.source.latents_and_images(count), count,
                        size=lambda sample: len(sample[0]))
     for part in _parts(samples):
         for attribute, classify in task.networks.classifiers():
@@ -176,7 +198,8 @@ def _linear_separability(task, count):
     z, w = zip(*latents)
     spaces = {'ls_z': z, 'ls_w': w} if task.source.has_w else {'ls_z': z}
     logits = [np.concatenate(some) for some in logits.values()]
-    return {name: _separability(np.concatenate(space), logits) for name, space in spaces.items()}
+    return {name: _separability(np.concatenate(space), logits, partial(task.progress, name))
+            for name, space in spaces.items()}
 
 
 def _swd(task, count, name):
@@ -188,19 +211,20 @@ def _swd(task, count, name):
         patches[side].add(first)
         for batch in images:
             patches[side].add(batch)
-    result = sliced_wasserstein.distance(*patches, task.seed)
+    result = sliced_wasserstein.distance(*patches, task.seed, _statistics(task))
     mean = result.pop('mean')
     return {name: mean, **{f'{name}_{resolution}': value for resolution, value in result.items()}}
 
 
 def _ms_ssim(task, count, name):
-    values = []
-    for images in (_fakes(task, count), _reals(task, count)):
-        diversity = ms_ssim.Diversity()
+    def diversity(images):
+        found = ms_ssim.Diversity()
         for batch in images:
-            diversity.add(batch)
-        values.append(diversity.value)
-    return {name: values[0], f'{name}_reals': values[1]}
+            found.add(batch)
+        return found.value
+
+    of_reals, of_fakes = _of_both(task, name, count, diversity)
+    return {name: of_fakes, f'{name}_reals': of_reals}
 
 
 def _path_length_metrics():

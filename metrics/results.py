@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from metrics.features import RESIZES
-from metrics.registry import METRICS, evaluate
+from metrics.registry import COUNTED, METRICS, evaluate
 from training.version import VERSION
 
 HEADER = f'{"of":<36} {"result":<16} {"value":>12} {"images":>8} {"seconds":>8}'
@@ -46,7 +46,7 @@ def measure(name, task, about):
 
     def progress(part, done, total):
         nonlocal count
-        count = count if part == 'reals' else total
+        count = total if part in COUNTED else count
         task.progress(part, done, total)
 
     values = evaluate(name, dataclasses.replace(task, progress=progress))

@@ -207,11 +207,12 @@ def _area_between(cdfs, others, bound):
     return np.abs(cdfs - others).sum(axis=1) * (2 * bound / BINS)
 
 
-def distance(reals, fakes, seed):
+def distance(reals, fakes, seed, progress=lambda done, total: None):
     """The distance of two `Patches`: {resolution: value, ..., 'mean': value}.
 
     Args:
         seed: an int that the directions come from.
+        progress: told how many directions are done, of how many.
     """
     if reals.image_shape != fakes.image_shape:
         raise ValueError('sliced Wasserstein distance: reals and fakes must be of one shape; '
@@ -229,6 +230,8 @@ def distance(reals, fakes, seed):
                 some = directions[start:start + DIRECTIONS_AT_A_TIME]
                 cdfs = [side.cdfs(level, some, bound, pool) for side in (reals, fakes)]
                 distances.append(_area_between(*cdfs, bound))
+                progress(level * DIRECTIONS + start + len(some),
+                         len(reals.resolutions) * DIRECTIONS)
             result[resolution] = 1e3 * float(np.mean(np.concatenate(distances)))
     result['mean'] = float(np.mean(list(result.values())))
     return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from typing import Any, Dict, NamedTuple, Optional
 
@@ -33,6 +34,7 @@ class Setting:
     seed: int = 0
     minibatch: int = 32
     cache_dir: Optional[str] = None       # None = the one for downloads
+    kept: Dict[Any, Any] = dataclasses.field(default_factory=dict)  # what was computed of reals
 
 
 def open_images(path, setting, config=None):
@@ -55,6 +57,14 @@ def open_images(path, setting, config=None):
     return dataset
 
 
+def _kept(setting, dataset, what, compute):
+    """compute(), or what it gave for another network and the same data set."""
+    key = (dataset.fingerprint(), dataset.resolution, what)
+    if key not in setting.kept:
+        setting.kept[key] = compute()
+    return setting.kept[key]
+
+
 def _task_of_reals(setting, dataset):
     """A Task with the reals' side filled in, and what to note about it."""
     options = {'networks': setting.networks, 'seed': setting.seed, 'reals': None, 'num_reals': 0}
@@ -63,7 +73,8 @@ def _task_of_reals(setting, dataset):
         source = DatasetSource(dataset, setting.minibatch, setting.mirror, setting.seed)
         options.update(reals=source.images, num_reals=dataset.num_images,
                        real_statistics=CachedStatistics(dataset, setting.mirror, setting.seed,
-                                                        setting.networks, setting.cache_dir))
+                                                        setting.networks, setting.cache_dir),
+                       of_reals=functools.partial(_kept, setting, dataset))
         about.update(reals=dataset.directory, reals_fingerprint=dataset.fingerprint(),
                      num_reals=dataset.num_images, mirror=setting.mirror)
     if setting.real_statistics:

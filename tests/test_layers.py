@@ -32,6 +32,27 @@ def test_the_down_convolution_is_a_convolution_and_a_mean():
     np.testing.assert_allclose(conv(x), expected, atol=1e-5)
 
 
+def gradients_of(activation, x, weights):
+    """d/dx of sum(weights * activation(x)), and d/d(weights, x) of the sum of its cubes."""
+    with tf.GradientTape() as outer:
+        outer.watch([x, weights])
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            total = tf.reduce_sum(weights * activation(x) ** 2)
+        gradient = tape.gradient(total, x)
+        cubes = tf.reduce_sum(gradient ** 3)
+    return [gradient, *outer.gradient(cubes, [weights, x])]
+
+
+@pytest.mark.parametrize('compiled', [False, True])
+def test_the_leaky_relu_has_tensorflows_gradients_of_both_orders(compiled):
+    x, weights = (tf.random.stateless_normal([4, 9], [1, seed]) for seed in (2, 3))
+    compute = tf.function(gradients_of) if compiled else gradients_of
+    for mine, expected in zip(compute(layers.leaky_relu, x, weights),
+                              gradients_of(lambda x: tf.nn.leaky_relu(x, 0.2), x, weights)):
+        np.testing.assert_allclose(mine, expected, rtol=1e-6)
+
+
 def test_minibatch_stddev_compares_images_a_group_apart():
     x = np.zeros([4, 2, 2, 3], np.float32)
     x[2] = 2.0                            # groups of two: (0, 2) and (1, 3)

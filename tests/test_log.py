@@ -36,6 +36,19 @@ def test_lines_ahead_of_the_checkpoint_are_dropped_even_half_ones(tmp_path):
         assert (tmp_path / name).read_text() == '\n'.join(lines[:2]) + '\n'
 
 
+def test_results_of_run_metrics_stay_in_any_order(tmp_path):
+    def line(kimg, **more):
+        return json.dumps({'metric': 'fid50k', 'kimg': kimg, **more}) + '\n'
+    own = [line(kimg, best=False) for kimg in (1.0, 2.0, 3.0)]
+    added = [line(3.0), line(1.0), line(2.0)]
+    path = tmp_path / 'metric-fid50k.jsonl'
+    path.write_text(''.join([own[0], added[0], *own[1:], *added[1:]]) + '{"metric": "fid50k", "ki')
+    log = RunLog(str(tmp_path), 10)
+    log.start_at(2.0)
+    log.close()
+    assert path.read_text() == ''.join([own[0], added[0], own[1], *added[1:]])
+
+
 def test_a_slow_phase_says_its_seconds(tmp_path, capsys):
     log = RunLog(str(tmp_path), 10)
     with log.phase('Compiling'):

@@ -20,7 +20,8 @@ SMALL = {'resolution': 32, 'num_channels': 1, 'fmap_base': 64, 'fmap_max': 8, 'l
 
 
 def small_generator(**options):
-    """A generator whose noise is seen: its strength would be 0 at first."""
+    """A generator, always the same one, whose noise is seen: its strength would be 0 at first."""
+    tf.keras.utils.set_random_seed(1)
     Gs = networks.Generator(GeneratorConfig(**{**SMALL, **options}))
     reference.assign(Gs, {name: 0.3 + array if 'Noise' in name else array
                           for name, array in reference.variables(Gs).items()})
@@ -236,6 +237,32 @@ def test_progress_tells_what_is_done(task):
     compute(told, 'fid10k', count=32)
     assert seen == [('reals', 8, 30), ('reals', 16, 30), ('reals', 24, 30), ('reals', 30, 30),
                     ('fakes', 16, 32), ('fakes', 32, 32)]
+
+
+@pytest.mark.parametrize('name', ['msssim10k', 'kid50k', 'pr50k3'])
+def test_reals_are_looked_at_once(task, name):
+    kept, asked = {}, []
+
+    def of_reals(what, compute):
+        if what not in kept:
+            kept[what] = compute()
+        return kept[what]
+
+    counted = dataclasses.replace(task, of_reals=of_reals, reals=lambda count: asked.append(
+        count) or task.reals(count))
+    expected = compute(task, name, count=24)
+    assert compute(counted, name, count=24) == expected == compute(counted, name, count=24)
+    assert asked == [24]
+
+
+@pytest.mark.parametrize('name, part, done', [
+    ('swd16k', 'statistics', 1024), ('kid50k', 'statistics', 100), ('pr50k3', 'statistics', 72),
+    ('ls', 'ls_w', 3)])
+def test_slow_statistics_tell_how_far_they_are(task, name, part, done):
+    seen = []
+    compute(dataclasses.replace(task, progress=lambda *args: seen.append(args)), name, count=24)
+    seen = [numbers for what, *numbers in seen if what == part]
+    assert seen[-1] == [done, done] and seen == sorted(seen) and len(seen) > 1
 
 
 def test_what_a_metric_needs_is_known():

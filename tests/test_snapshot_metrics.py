@@ -39,11 +39,11 @@ class Trial:
         values = {name: self.values[name]}
         return values, {'kimg': kimg, 'seconds': 0.5, **values}
 
-    def snapshot(self, kimg, **values):
+    def snapshot(self, kimg, lod=0.0, **values):
         self.values = {'other': 0.0, **values}
         path = self.run_dir / f'network-snapshot-{kimg:06d}.safetensors'
         path.write_text(f'network of {kimg}')
-        self.metrics.measure(None, str(path), kimg, 0.0, tick_seconds=12)
+        self.metrics.measure(None, str(path), kimg, lod, tick_seconds=12)
 
     def best(self):
         return (self.run_dir / 'network-best-fd.safetensors').read_text()
@@ -95,12 +95,18 @@ def test_a_result_that_cannot_be_compared_is_a_failed_metric(trial):
     assert [record['kimg'] for record in trial.records('other')] == [1, 2]
 
 
-def test_a_slow_metric_is_given_up_for_good(trial):
-    trial.snapshot(1, fd=TooSlow())
-    trial.snapshot(2, fd=5.0)
+def test_a_slow_metric_is_given_up_until_the_next_resolution(trial):
+    trial.snapshot(1, lod=2.0, fd=TooSlow())
+    trial.snapshot(2, lod=2.0, fd=5.0)
     assert not (trial.run_dir / 'metric-fd.jsonl').exists()
+    trial.snapshot(3, lod=1.7, fd=TooSlow())
+    trial.snapshot(4, lod=1.0, fd=5.0)
+    assert not (trial.run_dir / 'metric-fd.jsonl').exists()
+    trial.snapshot(5, lod=0.9, fd=4.0)
+    trial.snapshot(6, lod=0.0, fd=3.0)
+    assert [record['kimg'] for record in trial.records()] == [5, 6]
     log = (trial.run_dir / 'log.txt').read_text()
-    assert log.count('fd takes longer than a tick (12s)') == 1 and '--metrics=fd' in log
+    assert log.count('fd takes longer than a tick (12s)') == 2 and '--metrics=fd' in log
 
 
 def test_after_a_start_within_a_tick_its_seconds_are_those_of_a_whole_one():
@@ -126,13 +132,24 @@ def spots(tmp_path, monkeypatch):
     return dataset, str(path)
 
 
-def test_auto_stops_when_the_tick_is_over(spots):
+def stops_at(late):
+    """_stop_after, whose time is over at the last of the part `late`."""
+    def progress(part, done, total):
+        if part == late and done == total:
+            raise TooSlow
+    return lambda seconds: progress
+
+
+def test_auto_stops_when_the_tick_is_over(spots, monkeypatch):
     dataset, path = spots
     metric = in_training.loop_metrics(['auto'], dataset, False, 0)['swd16k']
     values, _ = metric.measure(None, path, 7.0, 0.0, tick_seconds=600)
     assert values['swd16k'] > 0
     with pytest.raises(TooSlow):
         metric.measure(None, path, 7.0, 0.0, tick_seconds=0)
+    monkeypatch.setattr(in_training, '_stop_after', stops_at('statistics'))
+    with pytest.raises(TooSlow):
+        metric.measure(None, path, 7.0, 0.0, tick_seconds=600)
     asked_for = in_training.loop_metrics(['swd16k'], dataset, False, 0)['swd16k']
     values, _ = asked_for.measure(None, path, 7.0, 0.0, tick_seconds=0)
     assert values['swd16k'] > 0
@@ -150,6 +167,16 @@ def test_a_line_says_all_that_run_metrics_says(spots):
     assert record['reals_fingerprint'] == dataset.fingerprint() and record['count'] == 40
     assert record['swd16k'] == values['swd16k'] and record['kimg'] == 7.0
     assert record['network'] == 'network-snapshot-000007.safetensors' and record['seed'] == 3
+
+
+def test_what_is_computed_of_reals_serves_the_next_network(spots):
+    dataset, path = spots
+    setting, computed = subjects.Setting(FeatureNetworks()), []
+    for kimg in (7.0, 8.0):
+        task = subjects.of_generator(None, path, kimg, 0.0, dataset, setting).task
+        for what in ('mean', 'other'):
+            assert task.of_reals(what, lambda: computed.append((kimg, what)) or what) == what
+    assert computed == [(7.0, 'mean'), (7.0, 'other')]
 
 
 def test_the_fingerprint_is_computed_once_and_only_for_a_metric(spots, monkeypatch):

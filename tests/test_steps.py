@@ -5,10 +5,13 @@ import pytest
 import tensorflow as tf
 
 from parity_data import arrays, at_level, config
-from training.config import DiscriminatorConfig, GeneratorConfig, LossConfig
+from training.config import (
+    DiscriminatorConfig, GeneratorConfig, LossConfig, ProganDiscriminatorConfig,
+    ProganGeneratorConfig)
 from training.layers import named_variables
+from training.networks import reached
 from training.reference import assign
-from training.state import TrainingState
+from training.state import TrainingState, build_network
 from training.steps import train_iteration
 
 
@@ -137,3 +140,17 @@ def test_resetting_the_optimizers_leaves_the_learning_rate():
     state.reset_optimizers()
     assert all(not np.any(v) for v in state.G_opt.variables)
     assert float(state.G_opt.learning_rate) == np.float32(0.002)
+
+
+@pytest.mark.parametrize('fused_scale', [True, False])
+def test_what_a_level_of_progan_reaches_is_what_has_gradients(fused_scale):
+    shape = {'resolution': 16, 'num_channels': 1, 'fmap_max': 4, 'fused_scale': fused_scale}
+    G = build_network(ProganGeneratorConfig(**shape, latent_size=4))
+    D = build_network(ProganDiscriminatorConfig(**shape))
+    for level in range(3):
+        with tf.GradientTape() as tape:
+            images = G.at_level(tf.ones([4, 4]), tf.zeros([4, 0]), level, 0.5)
+            scores = D.at_level(images, tf.zeros([4, 0]), level, 0.5)
+        gradients = tape.gradient(scores, [G.trainable_variables, D.trainable_variables])
+        for network, found in zip((G, D), gradients):
+            assert [gradient is not None for gradient in found] == reached(network, level)

@@ -18,6 +18,7 @@ import tensorflow as tf
 from training.precision import convolved
 
 ACTIVATION_GAIN = np.sqrt(2)  # He et al. 2015; the reference uses it for ReLU and leaky ReLU alike
+LEAK = 0.2                  # slope of the leaky ReLU below 0
 FLOAT16_CLAMP = 256.0       # an overflow in one place would make all that follows infinite
 POOLED_MEAN_UP_TO = 64     # pixels; a GPU's pooling of whole larger images would be slow
 # [16, 9]: each place of a 4x4 kernel, as the sum of those of a 3x3 kernel in its four shifts.
@@ -50,9 +51,7 @@ def named_variables(network):
             for layer in layers for name in layer.variable_names}
 
 
-LEAK = 0.2
-
-
+@tf.autograph.experimental.do_not_convert  # it would take the function without its gradient
 @tf.custom_gradient
 def leaky_relu(x):
     """max(x, 0.2 x).
@@ -64,6 +63,7 @@ def leaky_relu(x):
     return y, lambda gradient: _times_slope(gradient, y)
 
 
+@tf.autograph.experimental.do_not_convert
 @tf.custom_gradient
 def _times_slope(x, y):
     """x where y > 0, else 0.2 x; the slope itself has no gradient."""
@@ -210,9 +210,8 @@ class UpConv2D(Weight):
         self.fused = fused
 
     def _kernel(self):
-        weight = tf.transpose(self.weight, [0, 1, 3, 2])
-        shifts = SHIFTS if self.fused else SHIFTS[:, ::-1]  # without, the kernel is turned
-        return _sum_of_shifts(weight, shifts * self.scale)
+        weight = tf.transpose(self._scaled(), [0, 1, 3, 2])
+        return _sum_of_shifts(weight, SHIFTS if self.fused else SHIFTS[:, ::-1])  # or turned
 
     def call(self, x):
         kernel = prepared(self._kernel, x.dtype)
@@ -225,6 +224,7 @@ def _sum_of_shifts(weight, shifts):
     """[3, 3, a, b] -> [4, 4, a, b]: the kernel of 2x2 blocks at once.
 
     As a product of matrices: gradients of slices would write the whole kernel for each of four.
+    `shifts` are 0 and a power of two, which a GPU's TF32 does not round.
     """
     kernel = tf.matmul(tf.constant(shifts, tf.float32), tf.reshape(weight, [9, -1]))
     return tf.reshape(kernel, [4, 4, *weight.shape[2:]])
@@ -241,7 +241,7 @@ class DownConv2D(Weight):
         super().__init__(scope, [3, 3, fan_in, fan_out], **weight_options)
 
     def _kernel(self):
-        return _sum_of_shifts(self.weight, SHIFTS * (self.scale / 4))
+        return _sum_of_shifts(self._scaled(), SHIFTS / 4)
 
     def call(self, x):
         return conv2d(x, prepared(self._kernel, x.dtype), stride=2)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import glob
-import itertools
 import json
 import os
 import resource
@@ -16,6 +16,7 @@ import tqdm
 
 from training.disk import Disk, append_line
 from training.layers import named_variables
+from training.snapshot import write_atomically
 
 KIMG = 'kimg'
 
@@ -90,17 +91,21 @@ class RunLog:
         self._bar.refresh()
 
     def start_at(self, kimg):
-        """Moves the bar's origin and drops the lines of all *.jsonl that lie ahead of `kimg`.
+        """Moves the bar's origin and drops the run's own lines of all *.jsonl ahead of `kimg`.
 
         Those were written after the checkpoint that a run continues from; it writes them again.
+        What run_metrics.py added, in any order, stays.
         """
         self._bar.initial = self._bar.n = kimg
         for path in glob.glob(os.path.join(glob.escape(self.run_dir), '*.jsonl')):
             with open(path, 'rb') as file:
-                lines = file.read().splitlines(keepends=True)
-            kept = itertools.takewhile(
-                lambda line: line.endswith(b'\n') and _kimg_of(line) <= kimg, lines)
-            os.truncate(path, sum(map(len, kept)))  # needs no room, should the disk be full
+                data = file.read()
+            kept = b''.join(line for line in data.splitlines(keepends=True) if _stays(line, kimg))
+            if data.startswith(kept):
+                os.truncate(path, len(kept))  # needs no room, should the disk be full
+            else:
+                self.disk.write(os.path.basename(path),
+                                functools.partial(write_atomically, path, kept))
 
     def tick(self, stats):
         """One tick's numbers: the line, stats.jsonl and TensorBoard scalars."""
@@ -170,11 +175,14 @@ class NoLog:
         pass
 
 
-def _kimg_of(line):
+def _stays(line, kimg):
+    """Whether a run that goes on at `kimg` keeps a line of a *.jsonl."""
     try:
-        return json.loads(line)[KIMG]
+        record = json.loads(line)
+        is_of_run_metrics = 'metric' in record and 'best' not in record
+        return line.endswith(b'\n') and (is_of_run_metrics or record[KIMG] <= kimg)
     except (ValueError, KeyError, TypeError):  # the last line of a killed run may be half a line
-        return float('inf')
+        return False
 
 
 def _board_name(name):

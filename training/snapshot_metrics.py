@@ -34,17 +34,20 @@ class SnapshotMetrics:
     def __init__(self, metrics, run_dir, log):
         self.metrics, self.run_dir, self.log = dict(metrics), run_dir, log
         self.deciding = next(iter(metrics), None)  # the metric that the best is chosen by
+        self._too_slow_at = {}  # {name of a metric: floor(lod) whose ticks are too short for it}
 
     def measure(self, Gs, network_path, kimg, lod, tick_seconds):
         """Every metric of the network file that has just been written."""
-        for name, metric in list(self.metrics.items()):
+        for name, metric in self.metrics.items():
+            if self._too_slow_at.get(name) == math.floor(lod):
+                continue
             try:
                 values, record = metric.measure(Gs, network_path, kimg, lod, tick_seconds)
                 is_best = name == self.deciding and metric.badness(values) < self._least_badness()
             except TooSlow:
-                del self.metrics[name]
+                self._too_slow_at[name] = math.floor(lod)
                 self.log.say(f'{name} takes longer than a tick ({tick_seconds:.0f}s) and is left '
-                             f'out from here on; --metrics={name} measures it all the same.')
+                             f'out at this resolution; --metrics={name} measures it all the same.')
                 continue
             except Exception as error:  # a metric must not end weeks of training
                 self.log.say(f'Metric {name} failed: {error}')

@@ -46,7 +46,8 @@ def _step(state, network, optimizer, level, lrate, loss_of, per_image, chunks):
     """One update of `network`. Returns the mean loss over the whole minibatch, before the update.
 
     Only of the layers that `level` reaches: with beta_1 = 0, Adam leaves a variable whose gradient
-    is zero where it is, as the reference's does with the others.
+    is zero where it is, as the reference's does with the others. (Their second moments, which would
+    decay, are reset when lod comes to reach them.)
 
     loss_of: shares of the images in `per_image` -> (the loss, the mean w of the fakes, {name: what
         else the log wants}), means over those images.
