@@ -87,7 +87,10 @@ def modern_graph(old_graph, outputs):
         if node.op == OLD_BATCH_NORM:
             _add_batch_norm(graph, node)
         else:
-            graph.node.add().CopyFrom(node)
+            copy = graph.node.add()
+            copy.CopyFrom(node)
+            copy.device = ''               # where it runs is its caller's choice,
+            copy.attr.pop('_class', None)  # and what it was to run beside may not be in the graph
     return graph
 
 

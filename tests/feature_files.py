@@ -125,7 +125,10 @@ def lpips_weights(widths):
 
 
 class InceptionGraph:
-    """A graph of the names, ops and age of the Inception graph, with one convolution."""
+    """A graph of the names, ops and age of the Inception graph, with one convolution.
+
+    Some nodes say where they are to run: beside the decoder, or on a GPU of another machine.
+    """
     SIZE, FEATURES, CLASSES = 19, 5, 7
 
     def __init__(self, scale_after_normalization=False):
@@ -167,6 +170,8 @@ class InceptionGraph:
         conv = self._node('Conv2D', 'conv/Conv2D', 'Mul',
                           self._const('conv/conv2d_params', self.kernel))
         self._add_window(conv, strides=[1, 2, 2, 1])
+        conv.attr['_class'].list.s.append(b'loc:@DecodeJpeg')
+        conv.device = '/job:worker/task:3/device:GPU:7'
         statistics = [self._const(f'conv/batchnorm/{name}', array) for name, array in (
             ('moving_mean', self.mean), ('moving_variance', self.variance), ('beta', self.beta),
             ('gamma', self.gamma))]
@@ -177,7 +182,9 @@ class InceptionGraph:
         check = self._node('CheckNumerics', 'conv/CheckNumerics', 'conv/batchnorm')
         check.attr['message'].s = b'not finite'
         self._node('Identity', 'conv/control_dependency', 'conv/batchnorm', '^conv/CheckNumerics')
-        self._node('Relu', 'conv', 'conv/control_dependency')
+        relu = self._node('Relu', 'conv', 'conv/control_dependency')
+        relu.attr['_class'].list.s.append(b'loc:@conv/Conv2D')
+        relu.device = '/device:CPU:0'
         pool = self._node('AvgPool', 'pool_3', 'conv')
         self._add_window(pool, strides=[1, 1, 1, 1])
         pool.attr['ksize'].list.i.extend([1, 9, 9, 1])

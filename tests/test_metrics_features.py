@@ -60,6 +60,14 @@ def test_inception_graph_equals_numpy(tmp_path, scale_after_normalization):
         np.testing.assert_allclose(output, expected, rtol=1e-4, atol=1e-6)
 
 
+def test_inception_runs_where_it_is_called_whatever_its_file_says():
+    old = files.InceptionGraph().graph
+    placed = {node.name for node in old.node if node.device and '_class' in node.attr}
+    graph = inception.modern_graph(old, [inception.FEATURES])
+    assert placed and placed <= {node.name for node in graph.node}
+    assert not [node.name for node in graph.node if node.device or '_class' in node.attr]
+
+
 def test_inception_comes_out_of_its_archive(tmp_path):
     graph = files.InceptionGraph().graph
     data = graph.SerializeToString()
