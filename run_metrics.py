@@ -105,10 +105,13 @@ def print_networks():
     networks = feature_networks(ONE_DEVICE)
     for network in FILES:
         users = ', '.join(name for name in METRICS if network in METRICS[name].networks)
-        missing = networks.missing(network)
-        print(f'{network}: {"missing" if missing else "there"} (for {users})')
+        missing, damaged = networks.missing(network), networks.damaged(network)
+        states = ['missing'] * bool(missing) + ['damaged'] * bool(damaged)
+        print(f'{network}: {" and ".join(states) or "there"} (for {users})')
         for path, url in missing:
             print(f'  {url}\n    -> {path}')
+        for path, url in damaged:
+            print(f'  {url}\n    -> {path}, where a file of another sha256 is')
 
 
 def subjects():

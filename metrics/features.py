@@ -122,7 +122,7 @@ class FeatureNetworks:
             raise ValueError(f'feature networks must be among {", ".join(FILES)}; received '
                              f'{sorted(unknown)[0]!r}.')
         self._cache_dir = cache_dir
-        self._hashes = {}  # {network: sha256}
+        self._hashes = {}  # {path: sha256}
         self._classifiers = []  # one for each device, once there are any
 
     def _target(self, key):
@@ -132,12 +132,29 @@ class FeatureNetworks:
         return os.path.join(download.cache_directory(self._cache_dir), FOLDER,
                             SOURCES[key].file_name)
 
+    def _place(self, key):
+        """(path, URL): where the file for SOURCES[key] is or belongs, and where it comes from."""
+        given = os.fspath(self._given.get(key, ''))
+        if re.match('https?://', given):
+            return download.cached_path(given, self._cache_dir), given
+        return given or self._target(key), SOURCES[key].url
+
+    def _hash(self, path):
+        if path not in self._hashes:
+            self._hashes[path] = file_sha256(path)
+        return self._hashes[path]
+
     def missing(self, network):
         """Files [(path, URL)] that the feature network is made of and that are not there yet."""
-        targets = [(self._given.get(key, self._target(key)), SOURCES[key].url)
-                   for key in FILES[network]]
-        return [(path, url) for path, url in targets
-                if not os.path.exists(path) and not re.match('https?://', path)]
+        places = [self._place(key) for key in FILES[network]]
+        return [(path, url) for path, url in places if not os.path.isfile(path)]
+
+    def damaged(self, network):
+        """Files [(path, URL)] of the feature network that `read_weights` would refuse by sha256."""
+        places = [(*self._place(key), SOURCES[key].sha256) for key in FILES[network]]
+        return [(path, url) for path, url, sha256 in places
+                if sha256 and os.path.isfile(path) and not path.endswith('.safetensors')
+                and self._hash(path) != sha256]
 
     def path(self, key):
         """A local file for a key of SOURCES, downloaded if need be."""
@@ -159,11 +176,9 @@ class FeatureNetworks:
 
     def sha256(self, network):
         """Of the feature network's file; where it is made of several, of their sha256s."""
-        if network not in self._hashes:
-            hashes = [file_sha256(self.path(key)) for key in FILES[network]]
-            self._hashes[network] = hashes[0] if len(hashes) == 1 else hashlib.sha256(
-                ''.join(hashes).encode()).hexdigest()
-        return self._hashes[network]
+        hashes = [self._hash(self.path(key)) for key in FILES[network]]
+        return hashes[0] if len(hashes) == 1 else hashlib.sha256(
+            ''.join(hashes).encode()).hexdigest()
 
     @functools.cached_property
     def _inceptions(self):

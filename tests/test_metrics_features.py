@@ -309,7 +309,33 @@ def test_files_that_are_missing_are_named_with_where_they_go(tmp_path, monkeypat
     target.parent.mkdir()
     target.write_bytes(b'')
     assert len(nets.missing('lpips')) == 1
+    assert nets.damaged('lpips') == [(str(target), features.SOURCES['lpips'].url)]
     with pytest.raises(OSError, match='inception-2015-12-05.tgz: put it at .*metrics/inception'):
         nets.inception([IMAGES])
     with pytest.raises(ValueError, match="received 'inceptoin'"):
         features.FeatureNetworks({'inceptoin': 'x'})
+
+
+def test_a_file_that_is_given_as_a_url_is_there_once_it_is_in_the_cache(tmp_path):
+    url = 'https://example.org/graph.pb'
+    nets = features.FeatureNetworks({'inception': url}, tmp_path)
+    [(path, source)] = nets.missing('inception')
+    assert source == url
+    with open(path, 'wb') as file:
+        file.write(b'x')
+    assert nets.missing('inception') == [] and nets.path('inception') == path
+    assert nets.damaged('inception') == [], 'no sha256 was published'
+
+
+def test_a_file_is_damaged_unless_its_sha256_is_the_published_one(tmp_path, monkeypatch):
+    path = tmp_path / 'mine.pth'
+    path.write_bytes(b'weights')
+    nets = features.FeatureNetworks({'vgg16': path})
+    source = features.SOURCES['vgg16']
+    assert nets.damaged('vgg16') == [(str(path), source.url)]
+    whole = source._replace(sha256=hashlib.sha256(b'weights').hexdigest())
+    monkeypatch.setitem(features.SOURCES, 'vgg16', whole)
+    assert nets.damaged('vgg16') == nets.missing('vgg16') == []
+    converted = tmp_path / 'mine.safetensors'
+    converted.write_bytes(b'of any sha256')
+    assert features.FeatureNetworks({'vgg16': converted}).damaged('vgg16') == []

@@ -48,6 +48,7 @@ def outcomes(tmp_path_factory):
     labelled = write_network(folder / 'labelled.safetensors', label_size=2)
     write_run(folder / 'results', data)
     (folder / 'graph.pb').write_bytes(InceptionGraph().graph.SerializeToString())
+    (folder / 'vgg16.pth').write_bytes(b'broken')
     np.savez(folder / 'half.npz', mu=np.zeros(3))
     of_network = [f'--network={network}', f'--reals={data}']
     cases = {
@@ -59,6 +60,8 @@ def outcomes(tmp_path_factory):
                    f'--inception={folder / "graph.pb"}'],
         'offline': [*of_network, '--metrics=fid10k,swd16k'],
         'check': ['--check_networks', f'--inception={folder / "graph.pb"}'],
+        'check_more': ['--check_networks', '--inception=https://example.org/graph.pb',
+                       f'--vgg16={folder / "vgg16.pth"}'],
         'nothing': ['--metrics=swd16k'],
         'two': [*of_network, f'--fakes={other}'],
         'unknown': [*of_network, '--metrics=beauty'],
@@ -143,6 +146,20 @@ def test_check_networks_says_which_file_goes_where(outcomes):
     assert 'inception: there (for fid50k, fid10k, kid50k, is50k)' in output
     assert 'vgg16: missing (for pr50k3)' in output
     assert f'    -> {folder / "cache/metrics/vgg16-397923af.pth"}' in output
+
+
+def test_check_networks_tells_what_is_not_downloaded_yet_and_what_is_damaged(outcomes):
+    folder, (code, output, _) = outcomes[0], outcomes[1]['check_more']
+    assert code == 0
+    lines = output.splitlines()
+    at = lines.index('inception: missing (for fid50k, fid10k, kid50k, is50k)')
+    assert lines[at + 1] == '  https://example.org/graph.pb'
+    assert lines[at + 2].startswith(f'    -> {folder / "cache"}/')
+    assert lines[at + 2].endswith('-graph.pb')
+    at = lines.index('vgg16: damaged (for pr50k3)')
+    assert lines[at + 2] == f'    -> {folder / "vgg16.pth"}, where a file of another sha256 is'
+    [lpips] = [line for line in lines if line.startswith('lpips: ')]
+    assert lpips.startswith('lpips: missing and damaged (for ppl_')
 
 
 @pytest.mark.parametrize('case, words', [

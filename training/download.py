@@ -79,6 +79,11 @@ def _file_name(url):
     return f'{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name[-100:]}'
 
 
+def cached_path(url, cache_dir=None):
+    """Where the file at `url` is kept once it is downloaded."""
+    return os.path.join(cache_directory(cache_dir), _file_name(url))
+
+
 def local_path(network, cache_dir=None):
     """A local file for a `--network`: a path, a URL or one of the names in PUBLISHED.
 
@@ -90,13 +95,12 @@ def local_path(network, cache_dir=None):
         return network
     if network in PUBLISHED:
         url = f'{DRIVE_URL}?id={PUBLISHED[network].drive_id}'
-        file_name = PUBLISHED[network].file_name
+        target = os.path.join(cache_directory(cache_dir), PUBLISHED[network].file_name)
     elif re.match('https?://', network):
-        url, file_name = network, _file_name(network)
+        url, target = network, cached_path(network, cache_dir)
     else:
         raise ValueError(f'{network}: no such file; a network must be a path, a URL (https://...) '
                          f'or one of {", ".join(PUBLISHED)}.')
-    target = os.path.join(cache_directory(cache_dir), file_name)
     if not os.path.exists(target):
         fetch(url, target)
     return target
