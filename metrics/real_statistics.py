@@ -10,11 +10,14 @@ import zipfile
 
 import numpy as np
 
+from metrics.features import RESIZES
 from training import download
 from training.snapshot import write_atomically
 
 FOLDER = 'statistics'  # below the cache directory
 MEAN, COVARIANCE, ABOUT = 'mu', 'sigma', 'about'  # the first two: the keys that others use too
+GRAPH = 'inception_sha256'  # in ABOUT
+UNREADABLE = (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, EOFError)
 
 
 def read_statistics(path):
@@ -22,7 +25,7 @@ def read_statistics(path):
     try:
         with np.load(path, allow_pickle=False) as file:
             mean, covariance = (np.asarray(file[key], np.float64) for key in (MEAN, COVARIANCE))
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, EOFError) as error:
+    except UNREADABLE as error:
         raise ValueError(f'{path}: must be an .npz file with {MEAN} and {COVARIANCE}, the mean and '
                          f'the covariance of features ({" ".join(str(error).split())}).') from None
     if mean.ndim != 1 or covariance.shape != (len(mean), len(mean)):
@@ -31,6 +34,27 @@ def read_statistics(path):
     if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
         raise ValueError(f'{path}: holds numbers that are not finite.')
     return mean, covariance
+
+
+def _noted_graph(path):
+    """sha256 of the Inception graph that an .npz file says it is of; None where it doesn't say."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return json.loads(str(file[ABOUT]))[GRAPH]
+    except UNREADABLE:
+        return None
+
+
+def check_graph(path, sha256):
+    """ValueError where an .npz file says that it is of another Inception graph than that of sha256.
+
+    Files of elsewhere don't say, and are taken.
+    """
+    noted = _noted_graph(path)
+    if noted not in (None, sha256):
+        raise ValueError(f'{path}: its features must be of the Inception graph in use, sha256 '
+                         f'{sha256}; received those of {noted!r:.70}. Name the file of that graph '
+                         'by --inception, or the data set by --reals in place of --real_stats.')
 
 
 def write_statistics(path, mean, covariance, about):
@@ -75,8 +99,8 @@ class CachedStatistics:
         mean, covariance = compute()
         about = {'dataset': self.dataset.directory, 'fingerprint': self.dataset.fingerprint(),
                  'resolution': self.dataset.resolution, 'count': count,
-                 'mirror_seed': self.mirror_seed,
-                 'inception_sha256': self.networks.sha256('inception')}
+                 'mirror_seed': self.mirror_seed, 'resize': RESIZES['inception'],
+                 GRAPH: self.networks.sha256('inception')}
         try:
             write_statistics(path, mean, covariance, about)
         except OSError as error:  # a full disk must not cost the number that is there already

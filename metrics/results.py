@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 import json
 import os
+import platform
 import shlex
 import sys
 import time
@@ -17,6 +19,13 @@ from metrics.registry import COUNTED, METRICS, evaluate
 from training.version import VERSION
 
 HEADER = f'{"of":<36} {"result":<16} {"value":>12} {"images":>8} {"seconds":>8}'
+
+
+def _versions():
+    """{program or library that the numbers may depend on: version}"""
+    return {'stylegan-tf2': VERSION, 'tensorflow': tf.__version__, 'numpy': np.__version__,
+            'scikit-learn': importlib.metadata.version('scikit-learn'),  # not imported for it: slow
+            'python': platform.python_version()}
 
 
 def record(name, values, task, count, seconds, about):
@@ -35,8 +44,7 @@ def record(name, values, task, count, seconds, about):
             'seed': task.seed, **about,
             'feature_networks': {network: task.networks.sha256(network) for network in networks},
             'resize': {network: RESIZES[network] for network in networks},
-            'versions': {'stylegan-tf2': VERSION, 'tensorflow': tf.__version__,
-                         'numpy': np.__version__},
+            'versions': _versions(),
             'command': shlex.join(sys.argv)}
 
 

@@ -1,5 +1,6 @@
 """Statistics of the reals are computed once, kept whole, and found again by what they are of."""
 
+import json
 import os
 
 import numpy as np
@@ -7,7 +8,9 @@ import pytest
 
 from metrics import frechet, in_training, registry, subjects
 from metrics.devices import ONE_DEVICE
-from metrics.real_statistics import CachedStatistics, read_statistics, write_statistics
+from metrics.features import RESIZES
+from metrics.real_statistics import (
+    CachedStatistics, check_graph, read_statistics, write_statistics)
 from metrics.sources import DatasetSource
 from small_data import write_dataset
 from training.dataset import TFRecordDataset
@@ -71,7 +74,10 @@ def test_the_file_holds_mu_and_sigma_of_the_features(datasets, tmp_path, monkeyp
         assert set(file) == {'mu', 'sigma', 'about'}
         np.testing.assert_allclose(file['mu'], features(datasets[0]).mean(axis=0))
         np.testing.assert_allclose(file['sigma'], np.cov(features(datasets[0]), rowvar=False))
-        assert datasets[0].fingerprint() in str(file['about'])
+        about = json.loads(str(file['about']))
+    assert about['fingerprint'] == datasets[0].fingerprint()
+    assert about['inception_sha256'] == Networks().sha256('inception')
+    assert about['resize'] == RESIZES['inception']
 
 
 def test_anything_that_changes_the_numbers_changes_the_file(datasets, tmp_path):
@@ -111,6 +117,23 @@ def test_outside_statistics_need_no_reals(datasets, tmp_path, monkeypatch):
     np.testing.assert_allclose(value, measured(datasets, Networks(), tmp_path, monkeypatch))
     with pytest.raises(ValueError, match='fid10k compares with real images'):
         measured(datasets, Networks(), tmp_path, monkeypatch, reals=None, real_statistics=None)
+
+
+def test_statistics_are_refused_with_another_graph_than_they_say(datasets, tmp_path, monkeypatch):
+    measured(datasets, Networks('a' * 64), tmp_path, monkeypatch)
+    [path] = (tmp_path / 'statistics').iterdir()
+    check_graph(path, 'a' * 64)
+    with pytest.raises(ValueError, match=f"npz: .*, sha256 b{{64}}; received those of '{'a' * 64}'"
+                                         ".*--inception, or the data set by --reals"):
+        check_graph(path, 'b' * 64)
+
+
+@pytest.mark.parametrize('about', [{}, {'about': 'reals of 2019'}, {'about': '{"count": 3}'},
+                                   {'about': '[1]'}, {'about': np.array([None])}])
+def test_statistics_that_name_no_graph_are_taken_with_any(tmp_path, about):
+    np.savez(tmp_path / 'outside.npz', mu=np.zeros(3), sigma=np.eye(3), **about)
+    check_graph(tmp_path / 'outside.npz', 'b' * 64)
+    assert len(read_statistics(tmp_path / 'outside.npz')[0]) == 3
 
 
 @pytest.mark.parametrize('arrays, words', [

@@ -1,13 +1,16 @@
 """run_metrics.py: numbers that come again, files that say what they are of, plain refusals."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
+import sklearn
 
 from commands import results_of
 from feature_files import InceptionGraph
 from metrics.features import file_sha256
+from metrics.real_statistics import write_statistics
 from metrics.sliced_wasserstein import swd
 from small_data import write_dataset
 from training import runs, snapshot
@@ -50,6 +53,7 @@ def outcomes(tmp_path_factory):
     (folder / 'graph.pb').write_bytes(InceptionGraph().graph.SerializeToString())
     (folder / 'vgg16.pth').write_bytes(b'broken')
     np.savez(folder / 'half.npz', mu=np.zeros(3))
+    write_statistics(folder / 'own.npz', np.zeros(3), np.eye(3), {'inception_sha256': 'ab' * 32})
     of_network = [f'--network={network}', f'--reals={data}']
     cases = {
         'first': [*of_network, '--seed=1', '--metrics=swd16k'],
@@ -59,6 +63,8 @@ def outcomes(tmp_path_factory):
         'images': [f'--fakes={other}', f'--reals={data}', '--metrics=swd16k,kid50k',
                    f'--inception={folder / "graph.pb"}'],
         'offline': [*of_network, '--metrics=fid10k,swd16k'],
+        'other_graph': [*of_network, '--metrics=fid10k,swd16k',
+                        f'--inception={folder / "graph.pb"}', f'--real_stats={folder / "own.npz"}'],
         'check': ['--check_networks', f'--inception={folder / "graph.pb"}'],
         'check_more': ['--check_networks', '--inception=https://example.org/graph.pb',
                        f'--vgg16={folder / "vgg16.pth"}'],
@@ -106,6 +112,8 @@ def test_a_result_says_what_it_is_of(outcomes):
     assert record['seed'] == 1 and record['seconds'] > 0 and record['resize'] == {}
     assert record['versions']['stylegan-tf2'] == VERSION
     assert record['versions']['numpy'] == np.__version__
+    assert record['versions']['scikit-learn'] == sklearn.__version__
+    assert record['versions']['python'] == sys.version.split()[0]
     assert 'run_metrics.py' in record['command'] and '--metrics=swd16k' in record['command']
 
 
@@ -138,6 +146,14 @@ def test_a_metric_without_its_network_is_left_out_and_the_others_measured(outcom
     assert line.startswith('fid10k left out: http://download.tensorflow.org/')
     assert line.endswith(f'put it at {folder / "cache/metrics/inception-2015-12-05.tgz"}')
     assert len(records(folder / 'offline')) == 1
+
+
+def test_statistics_of_another_inception_graph_are_refused(outcomes):
+    folder, (code, output, errors) = outcomes[0], outcomes[1]['other_graph']
+    assert code == 1 and 'swd16k' in output and 'fid10k' not in output
+    [line] = [line for line in errors.splitlines() if 'left out' in line]
+    assert line.startswith(f'fid10k left out: {folder / "own.npz"}: its features must be of')
+    assert file_sha256(folder / 'graph.pb') in line and f"received those of '{'ab' * 32}'" in line
 
 
 def test_check_networks_says_which_file_goes_where(outcomes):
