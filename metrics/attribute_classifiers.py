@@ -5,6 +5,7 @@ Each is a discriminator for one size, 256x256, without minibatch stddev: one log
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import dataclasses
 
@@ -52,10 +53,30 @@ class AttributeClassifier(tf.Module):
         return self.head(x)[:, 0]
 
 
+def _build_function(state):
+    """The syntax tree of the function that builds the network; its source is parsed, never run."""
+    rule = f'network {state.name!r:.40}: its source must define {state.build_func_name!r:.60}'
+    try:
+        statements = ast.parse(state.build_module_src).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # too deep
+        raise ValueError(f'{rule}; received what is no Python 3 ({type(error).__name__})') from None
+    found = [statement for statement in statements if isinstance(statement, ast.FunctionDef)
+             and statement.name == state.build_func_name]
+    if not found:
+        raise ValueError(f'{rule}; received a source without it')
+    return found[-1]  # of several definitions of a name the last one holds
+
+
 def _blurs(state):
-    """Whether the network blurs: its source text says, or where it is blank its function's name."""
+    """Whether the network blurs: its function's body says, or where the source is blank its name.
+
+    What else the module defines does not matter: it may be for other networks.
+    """
     if state.build_module_src.strip():
-        return 'blur' in state.build_module_src
+        nodes = (node for part in _build_function(state).body for node in ast.walk(part))
+        names = (node.id if isinstance(node, ast.Name) else node.attr for node in nodes
+                 if isinstance(node, (ast.Name, ast.Attribute)))
+        return any('blur' in name for name in names)
     if state.build_func_name not in BLURS:
         raise ValueError(f'network {state.name!r:.40} is built by {state.build_func_name!r:.60}, '
                          f'which must be one of {", ".join(BLURS)} where its source is blank')

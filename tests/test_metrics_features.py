@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import io
+import sys
 import tarfile
 
 import numpy as np
@@ -220,9 +221,29 @@ def test_weights_are_checked_by_their_hash_or_come_as_safetensors(tmp_path):
         features.read_weights(tmp_path / 'a.safetensors', None)
 
 
+# The module of a classifier, with what its function's first and second line do to x.
+SOURCE = """raise SystemExit('executed')
+def blur2d(x, f):
+    return conv2d(x, f)
+def others(x, blur_filter):
+    return blur2d(x, blur_filter)
+def classify(x, blur_filter=None):
+    'No blur.'
+    {}
+    return {}  # blur
+"""
+
+
 @pytest.mark.parametrize('blur, source, func', [
-    (True, '', 'D_basic'), (False, '', 'D_paper'), (True, 'x = blur2d(x)', 'classify'),
-    (False, 'x = conv2d(x)', 'classify')])
+    (True, '', 'D_basic'), (False, ' \n', 'D_paper'),
+    (True, SOURCE.format('pass', 'blur2d(x, [1, 2, 1])'), 'classify'),
+    (True, SOURCE.format('x = layers.blur2d(x)', 'x'), 'classify'),
+    (True, SOURCE.format('def half(x): return conv2d(blur2d(x))', 'half(x)'), 'classify'),
+    (False, SOURCE.format('pass', 'conv2d(x)'), 'classify'),
+    (True, SOURCE.format('pass', 'conv2d(x)'), 'others'),
+    (False, SOURCE.format('pass', 'blur2d(x)') + 'def classify(x): return x', 'classify')],
+    ids=['by name', 'no blur by name', 'call', 'attribute', 'function within', 'elsewhere only',
+         'the other function', 'defined anew'])
 def test_classifiers_are_discriminators_without_stddev(tmp_path, blur, source, func):
     discriminator = files.write_classifier(tmp_path / 'a.pkl', blur, source, func)
     images = np.random.RandomState(0).randn(3, 16, 16, 3).astype(np.float32)
@@ -243,6 +264,21 @@ def test_what_is_no_classifier_gets_a_verdict(tmp_path):
         dataclasses.replace(file.config, fmap_max=4))
     with pytest.raises(ValueError, match='b.pkl: not an attribute classifier: .* do not fit'):
         file.assign_to(other)
+
+
+@pytest.mark.parametrize('source, words', [
+    (SOURCE.format('pass', 'x'), "must define 'D_basic'; received a source without it"),
+    ('class D_basic: blur = 1', "must define 'D_basic'; received a source without it"),
+    ('print "blur"', r"must define 'D_basic'; received what is no Python 3 \(SyntaxError\)"),
+    ('\ud800', 'received what is no Python 3'),
+    pytest.param('D_basic = ' + '-' * 100_000 + '1', 'received what is no Python 3',
+                 marks=pytest.mark.skipif(sys.version_info < (3, 11),
+                                          reason='too deep for the stack of older parsers'))],
+    ids=['other functions', 'a class', 'Python 2', 'a surrogate', 'too nested'])
+def test_a_classifier_whose_source_lacks_its_function_is_refused(tmp_path, source, words):
+    files.write_classifier(tmp_path / 'a.pkl', source=source)
+    with pytest.raises(ValueError, match='a.pkl: not an attribute classifier: .*' + words):
+        attribute_classifiers.ClassifierFile(tmp_path / 'a.pkl')
 
 
 def test_classifiers_take_turns_in_one_network(tmp_path, monkeypatch):
