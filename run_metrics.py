@@ -140,12 +140,8 @@ def subjects():
 def measure(name, subject, directory):
     """Measures one metric of one subject, prints and writes it."""
     from metrics import results
-    from metrics.real_statistics import check_graph
-    from metrics.registry import METRICS, STATISTICS
     progress = Progress(name)
     task = dataclasses.replace(subject.task, progress=progress)
-    if FLAGS.real_stats and METRICS[name].reals == STATISTICS:
-        check_graph(FLAGS.real_stats, task.networks.sha256('inception'))
     try:
         values, record = results.measure(name, task, subject.about)
     finally:

@@ -9,7 +9,7 @@ from typing import Any, Dict, NamedTuple, Optional
 
 from conversion import cache, decode, images
 from metrics.features import FeatureNetworks, file_sha256
-from metrics.real_statistics import CachedStatistics, read_statistics
+from metrics.real_statistics import CachedStatistics, check_graph, read_statistics
 from metrics.registry import Task
 from metrics.sources import DatasetSource, GeneratorSource
 from training import download, runs, snapshot
@@ -65,6 +65,13 @@ def _kept(setting, dataset, what, compute):
     return setting.kept[key]
 
 
+def _given_statistics(setting, statistics, count, compute):
+    """`statistics`, those of the setting's file, if they are of the features in use."""
+    del count, compute
+    check_graph(setting.real_statistics, setting.networks.sha256('inception'))
+    return statistics
+
+
 def _task_of_reals(setting, dataset):
     """A Task with the reals' side filled in, and what to note about it."""
     options = {'networks': setting.networks, 'seed': setting.seed, 'reals': None, 'num_reals': 0}
@@ -78,8 +85,8 @@ def _task_of_reals(setting, dataset):
         about.update(reals=dataset.directory, reals_fingerprint=dataset.fingerprint(),
                      num_reals=dataset.num_images, mirror=setting.mirror)
     if setting.real_statistics:
-        statistics = read_statistics(setting.real_statistics)
-        options['real_statistics'] = lambda count, compute: statistics
+        options['real_statistics'] = functools.partial(
+            _given_statistics, setting, read_statistics(setting.real_statistics))
         about.update(real_stats=setting.real_statistics,
                      real_stats_sha256=file_sha256(setting.real_statistics))
     return Task(fakes=None, **options), about
