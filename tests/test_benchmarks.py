@@ -1,10 +1,12 @@
 """The benchmarks count arithmetic rightly, and run."""
 
 import pathlib
+import re
 import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from training.config import DiscriminatorConfig, GeneratorConfig
 
@@ -12,6 +14,7 @@ BENCHMARKS = pathlib.Path(__file__).resolve().parents[1] / 'benchmarks'
 sys.path.append(str(BENCHMARKS))
 
 import arithmetic  # noqa: E402
+import cost_growth  # noqa: E402
 
 
 @pytest.mark.parametrize('config', [GeneratorConfig(), DiscriminatorConfig()])
@@ -31,11 +34,47 @@ def test_an_iteration_is_fifteen_passes(resolution, gflops):
         gflops, rel=0.002)
 
 
+def printed_by(program, *flags):
+    """What a benchmark prints."""
+    return subprocess.run([sys.executable, str(BENCHMARKS / program), *flags], check=True,
+                          capture_output=True, text=True).stdout
+
+
+def rows_of(text):
+    """The cells of each row of the tables in a text, without the rules below the headings."""
+    rows = [[cell.strip() for cell in line.split('|')[1:-1]] for line in text.splitlines()
+            if line.startswith('|')]
+    return [row for row in rows if set(row) != {'---'}]
+
+
 def test_two_precisions_take_turns_in_one_table():
-    result = subprocess.run(
-        [sys.executable, str(BENCHMARKS / 'benchmark_training.py'), '--preset=digits',
-         '--resolution=8', '--minibatch=4', '--fmap_max=8', '--rounds=1', '--iterations=1',
-         '--precision=float32,mixed_bfloat16'], capture_output=True, text=True, check=True)
-    rows = [line.split('|')[1].strip() for line in result.stdout.splitlines()
-            if line.startswith('| ')]
-    assert rows == ['', '---', 'float32', 'mixed_bfloat16']
+    head, *rows = rows_of(printed_by(
+        'benchmark_training.py', '--preset=digits', '--resolution=8', '--minibatch=4',
+        '--fmap_max=8', '--rounds=1', '--iterations=1', '--precision=float32,mixed_bfloat16'))
+    assert [row[0] for row in rows] == ['float32', 'mixed_bfloat16']
+    for row in rows:
+        numbers = dict(zip(head, row))
+        assert float(numbers['images/s']) == pytest.approx(4 / float(numbers['s/iteration']),
+                                                           rel=0.2)
+
+
+def test_the_pipeline_is_compared_with_training():
+    _, *rows = rows_of(printed_by('benchmark_pipeline.py', '--resolution=8', '--images=40',
+                                  '--seconds=0.2', '--fmap_max=8'))
+    (resolution, _, delivered, consumed, times), = rows
+    assert resolution == '8'
+    assert float(times) == pytest.approx(float(delivered) / float(consumed), abs=1)
+
+
+def test_generating_is_timed_from_a_cold_start_too():
+    text = printed_by('benchmark_generate.py', '--resolution=8', '--batches=1,4', '--rounds=1')
+    assert [row[0] for row in rows_of(text)] == ['batch', '1', '4']
+    assert float(re.search(r'cold start: ([\d.]+) s', text)[1]) > 1
+
+
+def test_growth_is_drawn(tmp_path):
+    results = [cost_growth.case(['--preset=digits', '--fmap_max=8', '--rounds=1'], 8, minibatch)
+               for minibatch in (4, 8)]
+    assert results[1]['flops'] == 2 * results[0]['flops']
+    cost_growth.draw({'minibatch': ('minibatch', results)}, tmp_path / 'growth.png')
+    assert Image.open(tmp_path / 'growth.png').size == (800, 272)
