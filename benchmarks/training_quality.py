@@ -9,7 +9,7 @@ mean of the seeds is more than 1.1 times the reference's distance. Two seeds dec
 differ by more than that among themselves (README.md beside this file), so it says as well how many
 runs that scatter as these do would be as good as the reference's.
 
-    python benchmarks/training_quality.py [--seeds=1,2] [--outdir=out/training-quality]
+    python benchmarks/training_quality.py [--seeds=1,2,...] [--outdir=out/training-quality]
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def verdict(found, reference):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('--seeds', default='1,2')
+    parser.add_argument('--seeds', default='1,2,11,12,13,14,15,16')
     parser.add_argument('--outdir', default='out/training-quality')
     args = parser.parse_args()
     outdir = os.path.abspath(args.outdir)
