@@ -18,12 +18,9 @@ from training import cli
 import tqdm
 from absl import flags
 
+from metrics import feature_flags
+
 FLAGS = flags.FLAGS
-FEATURE_FLAGS = {
-    'inception': 'Path or URL of the Inception graph of 2015-12-05, for fid, kid, is.',
-    'vgg16': "Path or URL of torchvision's VGG16, for pr and ppl.",
-    'lpips': "Path or URL of LPIPS' weights, for ppl.",
-    'classifiers': 'Folder of the forty attribute classifiers, for ls.'}
 
 flags.DEFINE_string('network', None, 'Network: a path, a URL or a short name (ffhq, ...).')
 flags.DEFINE_string('run', None, 'A run: its number in --results, or its directory.')
@@ -47,8 +44,8 @@ flags.DEFINE_string('real_stats', None, '.npz file with mu and sigma of the Ince
 flags.DEFINE_integer('num_gpus', None, 'GPUs of this machine that share the images; default: all, '
                      'or the CPU where there are none. The numbers do not depend on it.',
                      lower_bound=1)
-for _name, _help in FEATURE_FLAGS.items():
-    flags.DEFINE_string(_name, None, f'{_help} Default: downloaded once.')
+for _name, _help in feature_flags.HELP.items():
+    flags.DEFINE_string(_name, None, _help)
 flags.DEFINE_string('cache_dir', None, 'Where downloads and statistics are kept; default: '
                     '$STYLEGAN_CACHE_DIR or ~/.cache/stylegan-tf2.')
 flags.DEFINE_string('outdir', 'out/metrics', 'Where metric-NAME.jsonl are written without --run, '
@@ -93,7 +90,7 @@ def check_flags():
 def feature_networks(devices):
     """FeatureNetworks as the flags name them."""
     from metrics.features import FeatureNetworks
-    given = {name: FLAGS[name].value for name in FEATURE_FLAGS if FLAGS[name].value}
+    given = {name: FLAGS[name].value for name in feature_flags.HELP if FLAGS[name].value}
     return FeatureNetworks(given, FLAGS.cache_dir, devices)
 
 

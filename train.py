@@ -20,6 +20,7 @@ from training import cli
 from absl import flags
 
 from conversion import cache, decode, images
+from metrics import feature_flags
 from training import options
 from training.config import PRESETS, find_preset, run_config, run_config_from_json, to_json
 
@@ -49,6 +50,8 @@ flags.DEFINE_float('resume_kimg', None, 'With weights from a network file: where
 flags.DEFINE_string('metrics', 'auto', 'Measured after each network snapshot: names separated by '
                     "commas, 'none', or 'auto' = swd16k, as long as it takes less than a tick. The "
                     'best network by the first one is kept as network-best-*.')
+for _name, _help in feature_flags.HELP.items():
+    flags.DEFINE_string(_name, None, _help)
 flags.DEFINE_integer('num_gpus', None, 'GPUs of this machine that share the minibatch; default: '
                      'all, or the CPU where there are none.', lower_bound=1)
 flags.DEFINE_enum('strategy', 'mirrored', ['mirrored', 'multi_worker'], "'mirrored' = this machine "
@@ -192,10 +195,14 @@ def run_directory(start, replicas):
 
 def chosen_metrics(dataset, config):
     """{name: callable} of --metrics; TensorFlow's share of it is imported only if there are any."""
+    given = {name: FLAGS[name].value for name in feature_flags.HELP if FLAGS[name].value}
+    feature_flags.check(given)
     if FLAGS.metrics == 'none':
         return {}
+    from metrics.features import FeatureNetworks
     from metrics.in_training import loop_metrics
-    return loop_metrics(FLAGS.metrics.split(','), dataset, config.mirror_augment, config.seed)
+    return loop_metrics(FLAGS.metrics.split(','), dataset, config.mirror_augment, config.seed,
+                        FeatureNetworks(given))
 
 
 if __name__ == '__main__':

@@ -39,7 +39,7 @@ def _stop_after(seconds):
     return progress
 
 
-def loop_metrics(names, dataset, mirror, seed):
+def loop_metrics(names, dataset, mirror, seed, networks=None):
     """{name: SnapshotMetric} for `training.loop.train`.
 
     Args:
@@ -47,6 +47,7 @@ def loop_metrics(names, dataset, mirror, seed):
         dataset: TFRecordDataset of the reals.
         mirror: whether training flips images.
         seed: of latents, noise and flips: the same ones for each snapshot.
+        networks: FeatureNetworks; None = those that are downloaded.
     Raises:
         ValueError: a name that is none.
     """
@@ -56,7 +57,8 @@ def loop_metrics(names, dataset, mirror, seed):
     if unknown:
         raise ValueError(f'--metrics={unknown[0]}: there is no such metric. '
                          f'Known: {", ".join(METRICS)}.')
-    setting = Setting(FeatureNetworks(), mirror=mirror, seed=seed, minibatch=MINIBATCH)
+    setting = Setting(networks or FeatureNetworks(), mirror=mirror, seed=seed,
+                      minibatch=MINIBATCH)
 
     def measure(name, Gs, path, kimg, lod, tick_seconds):
         limit = {'progress': _stop_after(tick_seconds)} if in_time else {}

@@ -155,6 +155,14 @@ def test_auto_stops_when_the_tick_is_over(spots, monkeypatch):
     assert values['swd16k'] > 0
 
 
+def test_feature_networks_of_the_users_own_are_taken(spots):
+    dataset, path = spots
+    networks = FeatureNetworks({'inception': 'mine.pb'})
+    metric = in_training.loop_metrics(['fid10k'], dataset, False, 0, networks)['fid10k']
+    with pytest.raises(ValueError, match='mine.pb'):
+        metric.measure(None, path, 7.0, 0.0, tick_seconds=1)
+
+
 def test_a_line_says_all_that_run_metrics_says(spots):
     dataset, path = spots
     metric = in_training.loop_metrics(['swd16k'], dataset, False, 3)['swd16k']

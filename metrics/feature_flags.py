@@ -1,0 +1,20 @@
+"""How scripts call the feature networks that their users name: nothing is imported for it."""
+
+from __future__ import annotations
+
+import os
+
+HELP = {  # {flag, as FeatureNetworks calls what it names: help}
+    'inception': 'Path or URL of the Inception graph of 2015-12-05, for fid, kid, is. '
+                 'Default: downloaded once.',
+    'vgg16': "Path or URL of torchvision's VGG16, for pr and ppl. Default: downloaded once.",
+    'lpips': "Path or URL of LPIPS' weights, for ppl. Default: downloaded once.",
+    'classifiers': 'Folder of the forty attribute classifiers, for ls. Default: downloaded once.'}
+
+
+def check(given):
+    """ValueError where {flag: path or URL} names a path that is not there."""
+    for name, path in given.items():
+        if '://' not in path and not os.path.exists(path):
+            raise ValueError(f'--{name}={path}: there is no such file or folder; correct the path, '
+                             'or leave the flag out to have it downloaded.')
