@@ -90,8 +90,7 @@ def check_flags():
 def feature_networks(devices):
     """FeatureNetworks as the flags name them."""
     from metrics.features import FeatureNetworks
-    given = {name: FLAGS[name].value for name in feature_flags.HELP if FLAGS[name].value}
-    return FeatureNetworks(given, FLAGS.cache_dir, devices)
+    return FeatureNetworks(feature_flags.given(FLAGS), FLAGS.cache_dir, devices)
 
 
 def print_networks():

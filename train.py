@@ -195,7 +195,7 @@ def run_directory(start, replicas):
 
 def chosen_metrics(dataset, config):
     """{name: callable} of --metrics; TensorFlow's share of it is imported only if there are any."""
-    given = {name: FLAGS[name].value for name in feature_flags.HELP if FLAGS[name].value}
+    given = feature_flags.given(FLAGS)
     feature_flags.check(given)
     if FLAGS.metrics == 'none':
         return {}

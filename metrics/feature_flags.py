@@ -1,4 +1,4 @@
-"""How scripts call the feature networks that their users name: nothing is imported for it."""
+"""The flags that name feature networks of the user's own; importing them is quick."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ HELP = {  # {flag, as FeatureNetworks calls what it names: help}
     'classifiers': 'Folder of the forty attribute classifiers, for ls. Default: downloaded once.'}
 
 
-def check(given):
+def given(flag_values):
+    """{flag: path or URL} of those in use, as FeatureNetworks takes them, of absl's FlagValues."""
+    return {name: flag_values[name].value for name in HELP if flag_values[name].value}
+
+
+def check(named):
     """ValueError where {flag: path or URL} names a path that is not there."""
-    for name, path in given.items():
+    for name, path in named.items():
         if '://' not in path and not os.path.exists(path):
             raise ValueError(f'--{name}={path}: there is no such file or folder; correct the path, '
                              'or leave the flag out to have it downloaded.')

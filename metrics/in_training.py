@@ -57,8 +57,7 @@ def loop_metrics(names, dataset, mirror, seed, networks=None):
     if unknown:
         raise ValueError(f'--metrics={unknown[0]}: there is no such metric. '
                          f'Known: {", ".join(METRICS)}.')
-    setting = Setting(networks or FeatureNetworks(), mirror=mirror, seed=seed,
-                      minibatch=MINIBATCH)
+    setting = Setting(networks or FeatureNetworks(), mirror=mirror, seed=seed, minibatch=MINIBATCH)
 
     def measure(name, Gs, path, kimg, lod, tick_seconds):
         limit = {'progress': _stop_after(tick_seconds)} if in_time else {}
