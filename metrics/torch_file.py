@@ -16,7 +16,7 @@ from typing import NamedTuple, Tuple
 
 import numpy as np
 
-from training.file_kind import TORCH_LEGACY_MAGIC
+from formats.file_kind import TORCH_LEGACY_MAGIC
 
 
 class Storage(NamedTuple):

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import tqdm
 
-from training import file_kind
+from formats import file_kind
 
 CACHE_VARIABLE = 'STYLEGAN_CACHE_DIR'
 DRIVE_URL = 'https://drive.google.com/uc'
