@@ -7,7 +7,7 @@ import os
 import numpy as np
 
 from conversion import files
-from training import inert_pickle
+from formats import inert_pickle
 
 
 def read_cifar10(directory):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import reference_pickles as made
-from training import inert_pickle
+from formats import inert_pickle
 from training.network_states import read_states
 
 MEGABYTE = 2 ** 20

@@ -10,7 +10,7 @@ from typing import Dict
 import numpy as np
 
 from formats import file_kind
-from training import inert_pickle
+from formats import inert_pickle
 
 MAX_NETWORKS = 16       # in a file, and components in a network
 MAX_VARIABLES = 10_000  # of a network: the largest published one has 143
