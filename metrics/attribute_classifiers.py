@@ -11,7 +11,8 @@ import dataclasses
 
 import tensorflow as tf
 
-from training import layers, network_states, networks, reference
+from formats import network_states
+from training import layers, networks, reference
 
 # The file name of each is celebahq-classifier-NAME.pkl.
 NAMES = (

@@ -14,7 +14,7 @@ import pytest
 
 import reference_pickles as made
 from formats import inert_pickle
-from training.network_states import read_states
+from formats.network_states import read_states
 
 MEGABYTE = 2 ** 20
 ARRAY = b'cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tC\x01btR'

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from training import config, networks, networks_progan
 from training.layers import named_variables
-from training.network_states import NetworkState, read_states
+from formats.network_states import NetworkState, read_states
 
 ROLES = ('G', 'D', 'Gs')
 BUILDERS = {  # {the reference's build function: (network, its config)}
