@@ -14,7 +14,7 @@ import tensorflow as tf
 from metrics.attribute_classifiers import NAMES, AttributeClassifier, ClassifierFile
 from metrics.devices import ONE_DEVICE
 from metrics.inception import load_inception
-from metrics.torch_file import read_state_dict
+from formats.torch_file import read_state_dict
 from metrics.vgg16 import LPIPS, VGG16
 from training import download
 from training.layers import downscale2d

@@ -12,7 +12,8 @@ import safetensors.numpy
 import tensorflow as tf
 
 import feature_files as files
-from metrics import attribute_classifiers, features, inception, torch_file, vgg16
+from formats import torch_file
+from metrics import attribute_classifiers, features, inception, vgg16
 
 IMAGES = np.random.RandomState(0).randint(256, size=[3, 32, 24, 3]).astype(np.uint8)
 WIDTHS = (2, 2, 3, 3, 4, 3, 4, 3, 4, 5, 4, 3, 4)
