@@ -29,7 +29,7 @@ def _lod(state):
 
 def _notes(source, path, licence):
     """Where the network comes from, as metadata; of local files the name alone."""
-    from training import download
+    from formats import download
     published = {entry.file_name: name for name, entry in download.PUBLISHED.items()}
     file_name = os.path.basename(path)
     digest = hashlib.sha256()
@@ -68,7 +68,8 @@ def _check_target(target):
 
 
 def main(args):
-    from training import download, reference, snapshot, summary
+    from formats import download
+    from training import reference, snapshot, summary
     _check_target(args.target)
     path = download.local_path(args.source, args.cache_dir)
     states = reference.read_states(path)

@@ -17,7 +17,7 @@ from training import cli
 from absl import flags
 
 from pictures.latents import class_labels, latents_of, parse_numbers
-from training import download
+from formats import download
 
 FLAGS = flags.FLAGS
 MINIBATCH = 8  # images at once: 1024x1024 ones fit into 8 GB

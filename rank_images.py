@@ -43,7 +43,8 @@ def progress(pools):
 def main(args):
     cli.refuse_positional(args)
     from pictures import image_sources, ranking
-    from training import download, snapshot
+    from formats import download
+    from training import snapshot
     from training.images import save_png
     network = snapshot.load(download.local_path(FLAGS.network, FLAGS.cache_dir))
     if network.D is None:

@@ -115,7 +115,8 @@ def subjects():
     import tensorflow as tf
     from metrics.devices import Devices
     from metrics.subjects import Setting, networks_of_run, of_images, of_network
-    from training import download, replicas, runs
+    from formats import download
+    from training import replicas, runs
     tf.get_logger().setLevel('ERROR')  # it takes the copies on several GPUs for needless retracing
     devices = Devices(replicas.local_devices(FLAGS.num_gpus))
     setting = Setting(feature_networks(devices), FLAGS.reals, FLAGS.real_stats, FLAGS.resolution,

@@ -16,7 +16,7 @@ from metrics.devices import ONE_DEVICE
 from metrics.inception import load_inception
 from formats.torch_file import read_state_dict
 from metrics.vgg16 import LPIPS, VGG16
-from training import download
+from formats import download
 from training.layers import downscale2d
 
 FOLDER = 'metrics'      # below the cache directory

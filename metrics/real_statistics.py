@@ -11,7 +11,7 @@ import zipfile
 import numpy as np
 
 from metrics.features import RESIZES
-from training import download
+from formats import download
 from training.snapshot import write_atomically
 
 FOLDER = 'statistics'  # below the cache directory

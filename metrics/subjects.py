@@ -12,7 +12,8 @@ from metrics.features import FeatureNetworks, file_sha256
 from metrics.real_statistics import CachedStatistics, check_graph, read_statistics
 from metrics.registry import Task
 from metrics.sources import DatasetSource, GeneratorSource
-from training import download, runs, snapshot
+from formats import download
+from training import runs, snapshot
 from training.dataset import TFRecordDataset
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from pictures.latents import class_labels, latents_of
-from training import download, images, snapshot
+from formats import download
+from training import images, snapshot
 from training.networks import split_lod
 
 MINIBATCH_FLOATS = 2 ** 26  # of the largest layer: 4 images of 1024x1024, which fit into 8 GB

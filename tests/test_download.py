@@ -8,7 +8,7 @@ import urllib.parse
 
 import pytest
 
-from training import download
+from formats import download
 
 CONTENT = b'\x80\x04' + bytes(range(256)) * 800  # 204,802 bytes: several chunks
 QUOTA_PAGE = b'<!DOCTYPE html><html><head><title>Google Drive -\n Quota exceeded</title></head>'

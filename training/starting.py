@@ -6,7 +6,8 @@ import dataclasses
 import os
 from typing import Any, NamedTuple, Optional
 
-from training import download, runs, snapshot
+from formats import download
+from training import runs, snapshot
 from training.checkpoints import newest_nimg
 from training.config import RunConfig
 from training.schedule import chunks_of, full_resolution_kimg, training_schedule
