@@ -25,7 +25,7 @@ from PIL import Image
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 
 from conversion import decode, images  # noqa: E402
-from training.records import Writer, pyramid  # noqa: E402
+from formats.records import Writer, pyramid  # noqa: E402
 
 SIDE = 256
 RULES = decode.Rules(num_channels=3)

@@ -10,7 +10,7 @@ import numpy as np
 import tqdm
 
 from conversion import files, target
-from training.records import Writer, dataset_bytes, pyramid
+from formats.records import Writer, dataset_bytes, pyramid
 
 
 def shuffled(num_images, shuffle=True):

@@ -10,7 +10,7 @@ from typing import Optional
 from PIL import ImageColor
 
 from conversion import convert, decode, files, labels, scan, target, workers
-from training.records import LevelFiles, pyramid
+from formats.records import LevelFiles, pyramid
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from conversion import convert
 from conversion.labels import describe
 from training.dataset import TFRecordDataset
-from training.records import level_path
+from formats.records import level_path
 
 SAMPLE = 10000          # images that mean and standard deviation are taken from, at the most
 NEAR = 3.0              # root mean square difference, in grey levels, of near-duplicates ...

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from conversion import convert, decode, target, workers
-from training.records import pyramid
+from formats.records import pyramid
 
 
 def create(directory, lmdb_dir, resolution=256, width=None, height=None, max_images=None,

@@ -12,7 +12,7 @@ from conversion import labels as image_labels
 from training.config import DiscriminatorConfig
 from training.dataset import TFRecordDataset
 from training.networks import split_lod
-from training.records import pyramid
+from formats.records import pyramid
 
 
 class Source(NamedTuple):

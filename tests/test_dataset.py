@@ -11,7 +11,8 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
-from training import dataset, records
+from formats import records
+from training import dataset
 
 PARITY = pathlib.Path(__file__).parent / 'parity' / 'misc'
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from conversion import decode, files, images
-from training import records
+from formats import records
 
 KINDS = [('PNG', {}), ('PNG', {'mode': 'P'}), ('PNG', {'mode': 'RGBA'}), ('PNG', {'mode': 'I;16'}),
          ('JPEG', {}), ('JPEG', {'mode': 'CMYK'}), ('JPEG', {'progressive': True}), ('WEBP', {}),

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from conversion import convert, decode, images
 from conversion.decode import Rules
-from training import records
+from formats import records
 from training.dataset import TFRecordDataset
 
 CASES = pathlib.Path(__file__).parent / 'parity' / 'misc' / 'dataset_tool'

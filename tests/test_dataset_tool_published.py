@@ -15,7 +15,7 @@ from reference_pickles import Python2Pickler
 
 from conversion import celeba, cifar, convert, hdf5, lsun, mnist, svhn
 from training.dataset import TFRecordDataset
-from training.records import pyramid
+from formats.records import pyramid
 
 CASES = pathlib.Path(__file__).parent / 'parity' / 'misc' / 'dataset_tool'
 RANDOM = np.random.RandomState(0)
