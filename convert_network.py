@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 
@@ -30,17 +29,14 @@ def _lod(state):
 def _notes(source, path, licence):
     """Where the network comes from, as metadata; of local files the name alone."""
     from formats import download
+    from formats.files import file_sha256
     published = {entry.file_name: name for name, entry in download.PUBLISHED.items()}
     file_name = os.path.basename(path)
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        for block in iter(lambda: file.read(2 ** 20), b''):
-            digest.update(block)
     if file_name in published:
         source = f'{file_name} ({published[file_name]}), T. Karras, S. Laine, T. Aila 2018'
     elif not re.match('https?://', source):
         source = file_name
-    return {'source': source, 'source_sha256': digest.hexdigest(),
+    return {'source': source, 'source_sha256': file_sha256(path),
             'licence': licence or (PUBLISHED_LICENCE if file_name in published
                                    else UNKNOWN_LICENCE)}
 

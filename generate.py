@@ -100,7 +100,7 @@ def sheet_of(painter, mode, w, seeds):
 
 def save_images(painter, w, names):
     """Writes an image for each row of w, a minibatch at a time."""
-    from training.images import save_png
+    from formats.png import save_png
     for i in range(0, len(w), painter.minibatch):
         images = painter.images(w[i:i + painter.minibatch])
         for name, image in zip(names[i:i + painter.minibatch], images):
@@ -124,7 +124,7 @@ def main(args):
     cli.refuse_positional(args)
     mode, seeds = chosen_mode(), parse_numbers(FLAGS.seeds, 'seeds')
     from pictures import w_files
-    from training.images import save_png
+    from formats.png import save_png
     painter = opened(mode)
     if mode == 'mixing':
         sheet = mixing_sheet(painter)

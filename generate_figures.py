@@ -70,7 +70,7 @@ def main(args):
     seeds = {flag: _numbers(flag) for flag in ('seeds', 'row_seeds', 'col_seeds')}
     from pictures import figures
     from pictures.painter import open_painter
-    from training.images import save_png
+    from formats.png import save_png
     options = figures.Options(trunc=FLAGS.trunc, grid_seed=FLAGS.grid_seed,
                               class_idx=FLAGS.class_idx, **seeds)
     by_network = {}

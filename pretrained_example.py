@@ -55,6 +55,7 @@ def generate(Gs, z, labels, lod):
 def main(args):
     cli.refuse_positional(args)
     seeds = parse_numbers(FLAGS.seeds, 'seeds')
+    from formats.png import save_png
     from training import images, snapshot
     from training.summary import layer_table
     networks = snapshot.load(download.local_path(FLAGS.network, FLAGS.cache_dir))
@@ -64,10 +65,10 @@ def main(args):
     pictures = generate(Gs, latents_of(seeds, Gs.config.latent_size), labels, networks.lod)
     os.makedirs(FLAGS.outdir, exist_ok=True)
     for seed, picture in zip(seeds, pictures):
-        images.save_png(os.path.join(FLAGS.outdir, f'seed{seed:04d}.png'), picture)
+        save_png(os.path.join(FLAGS.outdir, f'seed{seed:04d}.png'), picture)
     columns = math.ceil(math.sqrt(len(seeds)))
     samples = os.path.join(FLAGS.outdir, 'samples.png')
-    images.save_png(samples, images.grid(pictures, columns, math.ceil(len(seeds) / columns)))
+    save_png(samples, images.grid(pictures, columns, math.ceil(len(seeds) / columns)))
     print(f'Wrote {len(seeds)} images and {samples}.')
     print(f'The published FFHQ network: {os.path.basename(sys.argv[0])} --network=ffhq --seeds=5')
 

@@ -45,7 +45,7 @@ def main(args):
     from pictures import image_sources, ranking
     from formats import download
     from training import snapshot
-    from training.images import save_png
+    from formats.png import save_png
     network = snapshot.load(download.local_path(FLAGS.network, FLAGS.cache_dir))
     if network.D is None:
         raise ValueError(f'--network={FLAGS.network}: holds no discriminator, it was made for '

@@ -11,6 +11,7 @@ from PIL import Image, ImageShow
 
 from conversion import convert, workers
 from conversion.labels import DEFAULT_FILE, class_numbers
+from formats.png import save_png
 from training import images
 from training.dataset import TFRecordDataset
 
@@ -26,7 +27,7 @@ def display(directory, output=None, window=False):
     rows = min(rows, -(-data.num_images // columns))
     shown = range(min(columns * rows, data.num_images))
     output = output or f'{data.name}-sheet.png'
-    images.save_png(output, images.grid(data.read(data.resolution, shown), columns, rows))
+    save_png(output, images.grid(data.read(data.resolution, shown), columns, rows))
     print(f'Written  {output}, {len(shown)} of {data.num_images:,} images, in rows of {columns}')
     if window and not _show(output):
         raise ValueError('--window: no program to show images with was found (or no screen); '
@@ -47,7 +48,7 @@ def extract(directory, output_dir):
     names = [_file_name(index, classes, data.class_names) for index in range(data.num_images)]
 
     def save(index):
-        images.save_png(os.path.join(output_dir, names[index]),
+        save_png(os.path.join(output_dir, names[index]),
                         data.read(data.resolution, [index])[0])
 
     with concurrent.futures.ThreadPoolExecutor(workers.available()) as pool:

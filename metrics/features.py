@@ -17,6 +17,7 @@ from metrics.inception import load_inception
 from formats.torch_file import read_state_dict
 from metrics.vgg16 import LPIPS, VGG16
 from formats import download
+from formats.files import file_sha256
 from training.layers import downscale2d
 
 FOLDER = 'metrics'      # below the cache directory
@@ -65,15 +66,6 @@ def rgb(images):
 def shrunk(images):
     """Images averaged in blocks down to MAX_RESOLUTION, where they are larger: [N, H, W, C]."""
     return downscale2d(images, max(images.shape[1] // MAX_RESOLUTION, 1))
-
-
-def file_sha256(path):
-    """The sha256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        for part in iter(lambda: file.read(2 ** 20), b''):
-            digest.update(part)
-    return digest.hexdigest()
 
 
 def read_weights(path, sha256):

@@ -12,7 +12,7 @@ import numpy as np
 
 from metrics.features import RESIZES
 from formats import download
-from training.snapshot import write_atomically
+from formats.files import write_atomically
 
 FOLDER = 'statistics'  # below the cache directory
 MEAN, COVARIANCE, ABOUT = 'mu', 'sigma', 'about'  # the first two: the keys that others use too

@@ -8,7 +8,8 @@ import os
 from typing import Any, Dict, NamedTuple, Optional
 
 from conversion import cache, decode, images
-from metrics.features import FeatureNetworks, file_sha256
+from formats.files import file_sha256
+from metrics.features import FeatureNetworks
 from metrics.real_statistics import CachedStatistics, check_graph, read_statistics
 from metrics.registry import Task
 from metrics.sources import DatasetSource, GeneratorSource

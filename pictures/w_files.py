@@ -7,7 +7,7 @@ import zipfile
 
 import numpy as np
 
-from training.snapshot import write_atomically
+from formats.files import write_atomically
 
 
 def save_w(path, w):

@@ -1,11 +1,14 @@
 """Pictures for people: conversions as the reference makes them, grids, which reals are shown."""
 
+import errno
+import os
 import pathlib
 
 import numpy as np
 import PIL.Image
 import pytest
 
+from formats.png import save_png
 from training import images
 
 MISC = np.load(pathlib.Path(__file__).parent / 'parity' / 'misc' / 'misc.npz')
@@ -88,21 +91,21 @@ def test_small_class_repeats_its_images():
 @pytest.mark.parametrize('channels', [1, 3])
 def test_png_holds_the_pixels(tmp_path, channels):
     picture = np.random.RandomState(0).randint(0, 256, [6, 5, channels], np.uint8)
-    images.save_png(tmp_path / 'a.png', picture)
+    save_png(tmp_path / 'a.png', picture)
     assert [path.name for path in tmp_path.iterdir()] == ['a.png']
     loaded = np.asarray(PIL.Image.open(tmp_path / 'a.png')).reshape(6, 5, channels)
     np.testing.assert_array_equal(loaded, picture)
 
 
 def test_failed_png_leaves_the_old_one_and_nothing_else(tmp_path, monkeypatch):
-    images.save_png(tmp_path / 'a.png', np.zeros([4, 4, 1], np.uint8))
+    save_png(tmp_path / 'a.png', np.zeros([4, 4, 1], np.uint8))
     before = (tmp_path / 'a.png').read_bytes()
 
-    def full_disk(self, path, format):
-        pathlib.Path(path).write_bytes(b'half')
-        raise OSError('no space left')
-    monkeypatch.setattr(PIL.Image.Image, 'save', full_disk)
-    with pytest.raises(OSError, match='no space left'):
-        images.save_png(tmp_path / 'a.png', np.ones([4, 4, 1], np.uint8))
+    def full_disk(source, target):
+        assert pathlib.Path(source).is_file() and target == str(tmp_path / 'a.png')
+        raise OSError(errno.ENOSPC, 'no space left')
+    monkeypatch.setattr(os, 'replace', full_disk)
+    with pytest.raises(OSError, match='no space left.*a.png'):
+        save_png(tmp_path / 'a.png', np.ones([4, 4, 1], np.uint8))
     assert [path.name for path in tmp_path.iterdir()] == ['a.png']
     assert (tmp_path / 'a.png').read_bytes() == before

@@ -9,7 +9,7 @@ import sklearn
 
 from commands import results_of
 from feature_files import InceptionGraph
-from metrics.features import file_sha256
+from formats.files import file_sha256
 from metrics.real_statistics import write_statistics
 from metrics.sliced_wasserstein import swd
 from small_data import write_dataset

@@ -1,11 +1,8 @@
-"""Pictures for people: uint8 conversion, grids of samples, PNG files."""
+"""Pictures for people: uint8 conversion, grids of samples."""
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
-import PIL.Image
 
 
 def to_uint8(images, shrink=1):
@@ -75,16 +72,3 @@ def grid_indices(labels, columns, rows, layout, random_state):
         members = random_state.permutation(np.flatnonzero(classes == one))
         indices[wanted == one] = np.resize(members, np.count_nonzero(wanted == one))
     return indices
-
-
-def save_png(path, image):
-    """Writes uint8 [H, W, 1 or 3] as a PNG file, which appears under `path` only when complete."""
-    image = image[:, :, 0] if image.shape[2] == 1 else image
-    unfinished = f'{os.fspath(path)}.tmp'
-    try:
-        PIL.Image.fromarray(image).save(unfinished, format='PNG')
-        os.replace(unfinished, path)
-    except OSError:
-        if os.path.exists(unfinished):
-            os.remove(unfinished)
-        raise

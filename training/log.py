@@ -16,7 +16,7 @@ import tqdm
 
 from training.disk import Disk, append_line
 from training.layers import named_variables
-from training.snapshot import write_atomically
+from formats.files import write_atomically
 
 KIMG = 'kimg'
 

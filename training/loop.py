@@ -11,6 +11,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
+from formats.png import save_png
 from training import images as img
 from training import memory, snapshot
 from training.checkpoints import Checkpoints
@@ -326,7 +327,7 @@ class Run:
 
     def save_picture(self, name, picture):
         """A picture, uint8 [H, W, C], if the disk has room for it."""
-        self.log.disk.write(name, lambda: img.save_png(os.path.join(self.run_dir, name), picture))
+        self.log.disk.write(name, lambda: save_png(os.path.join(self.run_dir, name), picture))
 
     def save_networks(self, name, sched):
         """A network file; returns its path, or None where the disk is full."""

@@ -12,7 +12,7 @@ from typing import Dict, List, NamedTuple
 from matplotlib.figure import Figure  # and not pyplot: nothing looks for a screen
 from matplotlib.ticker import MaxNLocator
 
-from training.snapshot import write_atomically
+from formats.files import write_atomically
 
 STATS_FILE = 'stats.jsonl'
 # Of metric-*.jsonl: numbers that are no result.

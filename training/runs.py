@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import re
 from typing import NamedTuple, Optional
 
 from training.config import run_config_from_json
-from training.snapshot import SUFFIX, write_atomically
+from formats.files import file_sha256, write_atomically
+from training.snapshot import SUFFIX
 
 OPTIONS_FILE = 'training_options.json'
 CHECKPOINTS = 'checkpoints'
@@ -72,11 +72,7 @@ class Origin(NamedTuple):
 
 def origin(path, kimg):
     """The Origin of a run that begins with the network file `path` at `kimg`."""
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        for block in iter(lambda: file.read(2**20), b''):
-            digest.update(block)
-    return Origin(os.path.abspath(path), digest.hexdigest(), float(kimg))
+    return Origin(os.path.abspath(path), file_sha256(path), float(kimg))
 
 
 def save_origin(run_dir, began_with: Origin):

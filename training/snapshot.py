@@ -18,6 +18,7 @@ import safetensors
 import safetensors.numpy
 import tensorflow as tf
 
+from formats.files import write_atomically
 from training import reference
 from training.config import architecture_of, network_config_from_dict
 from training.layers import named_variables
@@ -60,23 +61,6 @@ def save(path, G, D, Gs, kimg=0.0, lod=0.0, notes=None):
     if D is not None:
         metadata['D_config'] = json.dumps(dataclasses.asdict(D.config))
     write_atomically(path, safetensors.numpy.save(arrays, metadata))
-
-
-def write_atomically(path, data):
-    """Writes bytes beside `path`, flushes them to the disk and renames; cleans up if it fails."""
-    temporary = f'{path}.part'
-    try:
-        with open(temporary, 'wb') as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        if os.path.exists(temporary):
-            os.remove(temporary)
-        raise OSError(error.errno, f'{error.strerror}: {path} could not be written '
-                      f'({len(data) / 2**20:.1f} MB); what was there before is untouched. Free '
-                      'some space, then run the same command again') from error
 
 
 def load(path) -> Snapshot:

@@ -7,7 +7,8 @@ import math
 import os
 from typing import Any, Callable, Dict, NamedTuple, Tuple
 
-from training.snapshot import SUFFIX, write_atomically
+from formats.files import write_atomically
+from training.snapshot import SUFFIX
 
 
 class TooSlow(Exception):
