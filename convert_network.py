@@ -7,7 +7,7 @@ import re
 
 from absl.flags import argparse_flags
 
-from training import cli
+from cli import startup
 
 PUBLISHED_LICENCE = ('CC BY-NC 4.0, NVIDIA Corporation: free for non-commercial use with '
                      'attribution')
@@ -86,4 +86,4 @@ def main(args):
 
 
 if __name__ == '__main__':
-    cli.run(main, flags_parser=_parse)
+    startup.run(main, flags_parser=_parse)

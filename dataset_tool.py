@@ -15,7 +15,7 @@ import sys
 from absl.flags import argparse_flags
 
 from conversion import celeba, cifar, convert, decode, hdf5, images, lsun, mnist, svhn
-from training import cli
+from cli import startup
 
 
 def _on_off(text):
@@ -231,4 +231,4 @@ def main(args):
 
 
 if __name__ == '__main__':
-    cli.run(main, flags_parser=_parse)
+    startup.run(main, flags_parser=_parse)

@@ -8,7 +8,7 @@ import numpy as np
 from absl.flags import argparse_flags
 from PIL import Image
 
-from training import cli
+from cli import startup
 
 NUM_DIGITS = 1797
 RESOLUTION = 32
@@ -55,4 +55,4 @@ def main(args):
 
 
 if __name__ == '__main__':
-    cli.run(main, flags_parser=_parse)
+    startup.run(main, flags_parser=_parse)

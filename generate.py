@@ -11,7 +11,7 @@ Seed s is the latent numpy.random.RandomState(s).randn(1, latent_size), as every
 
 import os
 
-from training import cli
+from cli import startup
 
 from absl import flags
 
@@ -121,7 +121,7 @@ def opened(mode):
 
 
 def main(args):
-    cli.refuse_positional(args)
+    startup.refuse_positional(args)
     mode, seeds = chosen_mode(), parse_numbers(FLAGS.seeds, 'seeds')
     from pictures import w_files
     from formats.png import save_png
@@ -148,4 +148,4 @@ def main(args):
 
 
 if __name__ == '__main__':
-    cli.run(main)
+    startup.run(main)

@@ -10,7 +10,7 @@ layers; 8 = truncation. Style ranges, crops and sizes follow from the network's 
 
 import os
 
-from training import cli
+from cli import startup
 
 from absl import flags
 
@@ -66,7 +66,7 @@ def drawable(painter, numbers):
 
 
 def main(args):
-    cli.refuse_positional(args)
+    startup.refuse_positional(args)
     seeds = {flag: _numbers(flag) for flag in ('seeds', 'row_seeds', 'col_seeds')}
     from pictures import figures
     from pictures.painter import open_painter
@@ -88,4 +88,4 @@ def main(args):
 
 
 if __name__ == '__main__':
-    cli.run(main)
+    startup.run(main)

@@ -14,7 +14,7 @@ Films are loops unless --noloop is given. However long they are, they take the s
 import math
 import re
 
-from training import cli
+from cli import startup
 
 import tqdm
 from absl import flags
@@ -110,7 +110,7 @@ def check_flags():
 
 
 def main(args):
-    cli.refuse_positional(args)
+    startup.refuse_positional(args)
     check_flags()
     from pictures import films, mp4, training_film
     from training import runs
@@ -130,4 +130,4 @@ def main(args):
 
 
 if __name__ == '__main__':
-    cli.run(main)
+    startup.run(main)

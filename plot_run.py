@@ -9,7 +9,7 @@ Runs may be training still. Metrics are those of the metric-*.jsonl in the run d
 
 import os
 
-from training import cli
+from cli import startup
 
 from absl import flags
 
@@ -34,4 +34,4 @@ def main(args):
 
 
 if __name__ == '__main__':
-    cli.run(main)
+    startup.run(main)

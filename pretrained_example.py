@@ -12,7 +12,7 @@ import math
 import os
 import sys
 
-from training import cli
+from cli import startup
 
 from absl import flags
 
@@ -53,7 +53,7 @@ def generate(Gs, z, labels, lod):
 
 
 def main(args):
-    cli.refuse_positional(args)
+    startup.refuse_positional(args)
     seeds = parse_numbers(FLAGS.seeds, 'seeds')
     from formats.png import save_png
     from training import images, snapshot
@@ -74,4 +74,4 @@ def main(args):
 
 
 if __name__ == '__main__':
-    cli.run(main)
+    startup.run(main)

@@ -11,7 +11,7 @@ and has a taste for the usual. Look at the images before you leave any out.
 import os
 import sys
 
-from training import cli
+from cli import startup
 
 import tqdm
 from absl import flags
@@ -41,7 +41,7 @@ def progress(pools):
 
 
 def main(args):
-    cli.refuse_positional(args)
+    startup.refuse_positional(args)
     from pictures import image_sources, ranking
     from formats import download
     from training import snapshot
@@ -69,4 +69,4 @@ def main(args):
 
 
 if __name__ == '__main__':
-    cli.run(main)
+    startup.run(main)

@@ -13,7 +13,7 @@ ppl_zfull, ppl_wfull, ppl_zend, ppl_wend, ppl2_wend, ls. docs/metrics.md says wh
 import dataclasses
 import sys
 
-from training import cli
+from cli import startup
 
 import tqdm
 from absl import flags
@@ -148,7 +148,7 @@ def measure(name, subject, directory):
 
 
 def main(args):
-    cli.refuse_positional(args)
+    startup.refuse_positional(args)
     if FLAGS.check_networks:
         print_networks()
         return 0
@@ -169,4 +169,4 @@ def main(args):
 
 
 if __name__ == '__main__':
-    cli.run(main)
+    startup.run(main)

@@ -15,7 +15,7 @@ import contextlib
 import os
 import sys
 
-from training import cli
+from cli import startup
 
 from absl import flags
 
@@ -122,7 +122,7 @@ def converted(label_size):
 
 
 def main(args):
-    cli.refuse_positional(args)
+    startup.refuse_positional(args)
     if FLAGS.list_presets:
         print_presets()
         return 0
@@ -206,4 +206,4 @@ def chosen_metrics(dataset, config):
 
 
 if __name__ == '__main__':
-    cli.run(main)
+    startup.run(main)

@@ -71,7 +71,7 @@ HALFWAY = """
 import sys
 sys.path.insert(0, {root!r})
 from conversion import convert, images
-from training import cli
+from cli import startup
 
 def progress(items, total, what):
     for number, item in enumerate(items):
@@ -81,7 +81,7 @@ def progress(items, total, what):
         yield item
 
 convert.progress = progress
-cli.run(lambda args: images.create({out!r}, {source!r}, images.Options(overwrite=True, workers=2)))
+startup.run(lambda args: images.create({out!r}, {source!r}, images.Options(overwrite=True, workers=2)))
 """
 
 

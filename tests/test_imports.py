@@ -98,7 +98,7 @@ def test_a_wrong_import_is_found(path, source):
     ('training/schedule.py', 'import math\nfrom training.config import ScheduleConfig'),
     ('tests/test_layers.py', 'import tensorflow_addons as tfa'),
     ('training/loop.py', 'from training import dataset, steps, state'),
-    ('training/cli.py', 'from absl import app'),
+    ('cli/startup.py', 'from absl import app'),
     ('dataset_tool.py', 'from absl import flags\nfrom conversion import images'),
 ])
 def test_a_right_import_is_let_through(path, source):

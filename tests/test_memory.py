@@ -34,10 +34,11 @@ DEADLINE_SECONDS = 600
 GREEDY_TRAINING = '''
 import sys
 sys.path[:0] = [{root!r}, {tests!r}]
-from training import cli, steps
+from training import steps
+from cli import startup
 import test_memory, train
 steps.discriminator_loss = test_memory.greedy(steps.discriminator_loss, allowed_steps=0)[0]
-cli.run(train.main)
+startup.run(train.main)
 '''
 
 
