@@ -21,7 +21,7 @@ from absl import flags
 
 from conversion import cache, decode, images
 from metrics import feature_flags
-from training import options
+from cli import options
 from training.config import PRESETS, find_preset, run_config, run_config_from_json, to_json
 
 FLAGS = flags.FLAGS

@@ -148,12 +148,12 @@ def test_latest_without_a_run_says_so(outcomes):
 
 
 def test_every_option_is_documented():
-    from training.options import all_options
+    from cli.options import all_options
     undocumented = [name for name, option in all_options().items() if len(option.help) < 12]
     assert not undocumented, undocumented
 
 
 def test_the_readme_names_every_flag():
-    from training.options import all_options
+    from cli.options import all_options
     readme = (pathlib.Path(__file__).parents[1] / 'README.md').read_text()
     assert not [name for name in all_options() if f'`--{name}`' not in readme]
