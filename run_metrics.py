@@ -18,7 +18,7 @@ from cli import startup
 import tqdm
 from absl import flags
 
-from metrics import feature_flags
+from cli import feature_flags
 
 FLAGS = flags.FLAGS
 

@@ -20,7 +20,7 @@ from cli import startup
 from absl import flags
 
 from conversion import cache, decode, images
-from metrics import feature_flags
+from cli import feature_flags
 from cli import options
 from training.config import PRESETS, find_preset, run_config, run_config_from_json, to_json
 
