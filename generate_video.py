@@ -113,11 +113,11 @@ def main(args):
     startup.refuse_positional(args)
     check_flags()
     from pictures import films, mp4, training_film
-    from training import runs
+    from runs import directory
     mp4.check_path(FLAGS.output)
     timing = films.Timing(FLAGS.seconds, FLAGS.fps, FLAGS.loop)
     if FLAGS.run:
-        paths = training_film.pictures_of(runs.find_run('results', FLAGS.run, '--run='))
+        paths = training_film.pictures_of(directory.find_run('results', FLAGS.run, '--run='))
         frames = training_film.frames(paths, training_film.frame_size(paths), timing.num_frames)
     else:
         from pictures.painter import open_painter

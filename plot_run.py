@@ -26,7 +26,7 @@ def main(args):
     if not FLAGS.output.endswith('.png'):
         raise ValueError(f'--output={FLAGS.output}: must end in .png.')
     from training import plots
-    from training.runs import find_run
+    from runs.directory import find_run
     runs = [plots.read_run(find_run(FLAGS.outdir, run, said='')) for run in dict.fromkeys(args[1:])]
     os.makedirs(os.path.dirname(os.path.abspath(FLAGS.output)), exist_ok=True)
     plots.draw(runs, FLAGS.output)

@@ -116,7 +116,8 @@ def subjects():
     from metrics.devices import Devices
     from metrics.subjects import Setting, networks_of_run, of_images, of_network
     from formats import download
-    from training import replicas, runs
+    from training import replicas
+    from runs import directory
     tf.get_logger().setLevel('ERROR')  # it takes the copies on several GPUs for needless retracing
     devices = Devices(replicas.local_devices(FLAGS.num_gpus))
     setting = Setting(feature_networks(devices), FLAGS.reals, FLAGS.real_stats, FLAGS.resolution,
@@ -126,8 +127,8 @@ def subjects():
     elif FLAGS.network:
         yield of_network(download.local_path(FLAGS.network, FLAGS.cache_dir), setting), FLAGS.outdir
     else:
-        run_dir = runs.find_run(FLAGS.results, FLAGS.run, '--run=')
-        paths, config = networks_of_run(run_dir, FLAGS.snapshot), runs.load_options(run_dir)
+        run_dir = directory.find_run(FLAGS.results, FLAGS.run, '--run=')
+        paths, config = networks_of_run(run_dir, FLAGS.snapshot), directory.load_options(run_dir)
         setting = dataclasses.replace(setting, reals=FLAGS.reals or config.data, mirror=(
             config.mirror_augment if FLAGS.mirror_augment is None else FLAGS.mirror_augment))
         for path in paths:

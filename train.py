@@ -183,13 +183,14 @@ def found_start(config, replicas):
 @contextlib.contextmanager
 def run_directory(start, replicas):
     """The chief's run directory, new or old, which no other process may use meanwhile."""
-    from training import runs, starting
+    from training import starting
+    from runs import directory
     if not replicas.is_chief:
         yield None
         return
     run_dir = start.run_dir or starting.make_run_dir(start, FLAGS.outdir)
     print(f'Run:        {run_dir}\n', flush=True)
-    with runs.locked(run_dir):
+    with directory.locked(run_dir):
         yield run_dir
 
 

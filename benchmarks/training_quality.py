@@ -29,7 +29,8 @@ sys.path.insert(0, ROOT)
 
 from metrics.sliced_wasserstein import swd  # noqa: E402
 from metrics.sources import DatasetSource, GeneratorSource  # noqa: E402
-from training import runs, snapshot  # noqa: E402
+from training import snapshot  # noqa: E402
+from runs import directory
 from training.dataset import TFRecordDataset  # noqa: E402
 
 REFERENCE = os.path.join(ROOT, 'tests', 'parity', 'digits', 'network-final.pkl')
@@ -48,7 +49,7 @@ def trained(data, outdir, seed):
     """The final network of one seed's training."""
     results = os.path.join(outdir, f'seed{seed}')
     run('train.py', f'--data={data}', f'--outdir={results}', f'--seed={seed}', *ARGUMENTS)
-    return os.path.join(list(runs.run_dirs(results).values())[-1], runs.FINAL)
+    return os.path.join(list(directory.run_dirs(results).values())[-1], directory.FINAL)
 
 
 def distances(path, dataset):

@@ -14,7 +14,8 @@ from metrics.real_statistics import CachedStatistics, check_graph, read_statisti
 from metrics.registry import Task
 from metrics.sources import DatasetSource, GeneratorSource
 from formats import download
-from training import runs, snapshot
+from training import snapshot
+from runs import directory
 from training.dataset import TFRecordDataset
 
 
@@ -135,7 +136,7 @@ def of_images(path, setting):
 
 def networks_of_run(run_dir, which):
     """Paths of the network snapshots of a run that `which` names: 'latest', 'all' or a kimg."""
-    found = runs.network_snapshots(run_dir)
+    found = directory.network_snapshots(run_dir)
     if which == 'all' and found:
         return list(found.values())
     if which == 'latest' and found:

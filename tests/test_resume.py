@@ -6,7 +6,8 @@ import os
 import pytest
 
 from small_data import small_config
-from training import runs, snapshot, starting
+from training import snapshot, starting
+from runs import directory
 from training.config import ProganDiscriminatorConfig, ProganGeneratorConfig, to_json
 from training.state import build_network
 
@@ -19,11 +20,11 @@ def outdir(tmp_path):
 def begun(outdir, start, nimg=64, finished=False):
     """A run that began as `start` says, as it is after `nimg` images; returns its directory."""
     run_dir = starting.make_run_dir(start, outdir)
-    runs.save_options(run_dir, to_json(start.config))
+    directory.save_options(run_dir, to_json(start.config))
     if nimg is not None:
-        os.makedirs(os.path.join(run_dir, runs.CHECKPOINTS, f'checkpoint-{nimg}'))
+        os.makedirs(os.path.join(run_dir, directory.CHECKPOINTS, f'checkpoint-{nimg}'))
     if finished:
-        open(os.path.join(run_dir, runs.FINAL), 'w').close()
+        open(os.path.join(run_dir, directory.FINAL), 'w').close()
     return run_dir
 
 
@@ -87,10 +88,10 @@ def test_a_run_without_a_checkpoint_or_with_damaged_options_is_left_alone(outdir
     run_of(outdir, nimg=None)
     assert 'there is no run *-sgan-dots-1gpu with a checkpoint' in auto(outdir).description
     damaged = run_of(outdir)
-    with open(os.path.join(damaged, runs.OPTIONS_FILE), 'w') as file:
+    with open(os.path.join(damaged, directory.OPTIONS_FILE), 'w') as file:
         file.write('{')
     start = auto(outdir)
-    assert start.run_dir is None and runs.OPTIONS_FILE in start.description
+    assert start.run_dir is None and directory.OPTIONS_FILE in start.description
 
 
 def test_a_finished_run_is_complete_until_there_is_more_to_do(outdir):
@@ -100,7 +101,7 @@ def test_a_finished_run_is_complete_until_there_is_more_to_do(outdir):
     for words in ('This run is complete: 0.256 of 0.256 kimg', '--total_kimg', '--resume=none'):
         assert words in start.description
     assert not auto(outdir, total_kimg=0.5).complete
-    os.remove(os.path.join(run_dir, runs.FINAL))  # killed between the checkpoint and the network
+    os.remove(os.path.join(run_dir, directory.FINAL))  # killed between the checkpoint and the network
     assert not auto(outdir).complete
 
 
@@ -166,7 +167,7 @@ def test_another_file_another_kimg_or_other_options_make_a_new_run(outdir, netwo
 
 def test_a_run_from_a_snapshot_of_another_run_goes_on(outdir, networks):
     source = run_of(outdir, mapping_layers=2, fmap_max=4)
-    os.link(networks / 'a.safetensors', os.path.join(source, runs.snapshot_name(3)))
+    os.link(networks / 'a.safetensors', os.path.join(source, directory.snapshot_name(3)))
     for run in ('0', 'latest'):
         first = starting.find_start(config_of(total_kimg=9), outdir, run, resume_snapshot=3)
         assert (first.run_dir is None) == (run == '0')
@@ -179,22 +180,22 @@ def test_a_run_from_a_snapshot_of_another_run_goes_on(outdir, networks):
 
 def test_a_run_is_trained_by_one_process_at_a_time(outdir):
     run_dir = run_of(outdir)
-    with runs.locked(run_dir):
+    with directory.locked(run_dir):
         with pytest.raises(ValueError, match='is being trained by another process'):
-            with runs.locked(run_dir):
+            with directory.locked(run_dir):
                 pass
-    with runs.locked(run_dir):
+    with directory.locked(run_dir):
         pass
 
 
 def test_old_snapshots_are_removed_and_the_rest_stays(tmp_path):
     said = []
-    names = [runs.snapshot_name(kimg) for kimg in (1, 2, 10)]
+    names = [directory.snapshot_name(kimg) for kimg in (1, 2, 10)]
     others = ['network-best-swd16k.safetensors', 'network-final.safetensors', 'fakes000001.png']
     for name in names + others:
         (tmp_path / name).write_text('')
-    runs.remove_old_snapshots(str(tmp_path), 0, said.append)
+    directory.remove_old_snapshots(str(tmp_path), 0, said.append)
     assert said == []
-    runs.remove_old_snapshots(str(tmp_path), 2, said.append)
+    directory.remove_old_snapshots(str(tmp_path), 2, said.append)
     assert sorted(os.listdir(tmp_path)) == sorted(names[1:] + others)
     assert len(said) == 1 and names[0] in said[0]

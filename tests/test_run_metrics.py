@@ -13,7 +13,8 @@ from formats.files import file_sha256
 from metrics.real_statistics import write_statistics
 from metrics.sliced_wasserstein import swd
 from small_data import write_dataset
-from training import runs, snapshot
+from training import snapshot
+from runs import directory
 from training.config import GeneratorConfig, run_config, to_json
 from training.dataset import TFRecordDataset
 from training.state import build_network
@@ -34,7 +35,7 @@ def write_run(folder, data):
     run_dir = folder / '00003-sgan-spots-1gpu'
     run_dir.mkdir(parents=True)
     config = run_config('digits', data, 16, 1, 0, {'mirror_augment': True})
-    (run_dir / runs.OPTIONS_FILE).write_text(to_json(config))
+    (run_dir / directory.OPTIONS_FILE).write_text(to_json(config))
     for kimg in (5, 10):
         write_network(run_dir / f'network-snapshot-{kimg:06d}.safetensors', kimg)
     return run_dir

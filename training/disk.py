@@ -7,7 +7,7 @@ import os
 import shutil
 
 from training.checkpoints import checkpoint_paths
-from training.runs import CHECKPOINTS, network_snapshots
+from runs.directory import CHECKPOINTS, network_snapshots
 
 KEPT_SNAPSHOTS = 2  # network snapshots that are never removed to make room
 FULL = (errno.ENOSPC, errno.EDQUOT)

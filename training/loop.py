@@ -23,7 +23,7 @@ from training.log import NoLog, RunLog, format_time, memory_gb
 from training.precision import worthwhile
 from training.replicas import Replicas, replica_number
 from training.rollback import ADVICE, MAX_ROLLBACKS, first_not_finite
-from training.runs import (CHECKPOINTS, FINAL, OPTIONS_FILE, remove_old_snapshots, save_options,
+from runs.directory import (CHECKPOINTS, FINAL, OPTIONS_FILE, remove_old_snapshots, save_options,
                            snapshot_name)
 from training.schedule import chunks_of, training_schedule
 from training.seeds import folded_seed, random_normal, run_seed

@@ -7,7 +7,8 @@ import os
 from typing import Any, NamedTuple, Optional
 
 from formats import download
-from training import runs, snapshot
+from training import snapshot
+from runs import directory
 from training.checkpoints import newest_nimg
 from training.config import RunConfig
 from training.schedule import chunks_of, full_resolution_kimg, training_schedule
@@ -27,7 +28,7 @@ class Start(NamedTuple):
     run_dir: Optional[str] = None   # an earlier run to go on with; None = a new directory
     complete: bool = False          # whether that run has nothing left to do
     initial: Any = None             # Snapshot with the weights of a new run; None = fresh weights
-    origin: Optional[runs.Origin] = None  # where those weights are from
+    origin: Optional[directory.Origin] = None  # where those weights are from
     kimg: float = 0.0               # where in the schedule a new run starts
 
 
@@ -47,8 +48,8 @@ def find_start(config, outdir, resume, resume_snapshot=None, resume_kimg=None) -
         if names_network or resume in ('none', 'auto'):
             raise ValueError('--resume_snapshot needs --resume=RUN, a run number or directory.')
         run_dir = (_newest_with_snapshot(config, outdir, resume_snapshot) if resume == 'latest'
-                   else runs.find_run(outdir, resume))
-        return _from_network(config, outdir, runs.snapshot_of(run_dir, resume_snapshot),
+                   else directory.find_run(outdir, resume))
+        return _from_network(config, outdir, directory.snapshot_of(run_dir, resume_snapshot),
                              resume_kimg, own_kimg=True)
     if names_network:
         return _from_network(config, outdir, resume, resume_kimg, own_kimg=False)
@@ -60,14 +61,14 @@ def find_start(config, outdir, resume, resume_snapshot=None, resume_kimg=None) -
         return _latest(config, outdir)
     if resume.endswith((snapshot.SUFFIX, '.pkl')) or os.sep in resume and not os.path.isdir(resume):
         raise ValueError(f'--resume={resume}: there is no such file or directory.')
-    return _go_on(config, runs.find_run(outdir, resume))
+    return _go_on(config, directory.find_run(outdir, resume))
 
 
 def make_run_dir(start, outdir):
     """Creates and returns the next run directory, such as results/00012-sgan-faces-1gpu."""
-    run_dir = runs.new_run_dir(outdir, _description(start.config))
+    run_dir = directory.new_run_dir(outdir, _description(start.config))
     if start.origin is not None:
-        runs.save_origin(run_dir, start.origin)
+        directory.save_origin(run_dir, start.origin)
     return run_dir
 
 
@@ -122,16 +123,16 @@ def _runs_of_data(config, outdir):
     Those of the other architecture only if they have it from a network file.
     """
     own, data = _description(config), _data_description(config)
-    for path in reversed(runs.run_dirs(outdir).values()):
+    for path in reversed(directory.run_dirs(outdir).values()):
         name = os.path.basename(path)[6:]
-        fits = name == own or name[5:] == data and runs.has_origin(path)
-        if fits and newest_nimg(os.path.join(path, runs.CHECKPOINTS)) is not None:
+        fits = name == own or name[5:] == data and directory.has_origin(path)
+        if fits and newest_nimg(os.path.join(path, directory.CHECKPOINTS)) is not None:
             yield path
 
 
 def _newest_with_snapshot(config, outdir, kimg):
     found = next((path for path in _runs_of_data(config, outdir)
-                  if kimg in runs.network_snapshots(path)), None)
+                  if kimg in directory.network_snapshots(path)), None)
     if found is None:
         raise ValueError(f'--resume_snapshot={kimg}: no run *-{_description(config)} in {outdir!r} '
                          'has a network snapshot of that kimg.')
@@ -169,7 +170,7 @@ def _same_run(config, outdir, origin):
 def _difference(run_dir, config, origin):
     """Why a run is not one that this command began; None if it is."""
     try:
-        earlier, its_origin = runs.load_options(run_dir), runs.load_origin(run_dir)
+        earlier, its_origin = directory.load_options(run_dir), directory.load_origin(run_dir)
     except ValueError as error:
         return f'cannot be gone on with: {error}'
     if its_origin is None and origin is not None:
@@ -186,17 +187,17 @@ def _difference(run_dir, config, origin):
 
 def _go_on(config, run_dir):
     """From the newest checkpoint of a run; complete where that has nothing left to do."""
-    earlier, networks = runs.load_options(run_dir), {'G': config.G, 'D': config.D}
+    earlier, networks = directory.load_options(run_dir), {'G': config.G, 'D': config.D}
     _check_same(f'run {os.path.basename(run_dir)}', {'G': earlier.G, 'D': earlier.D}, networks,
-                fields=DATA_FIELDS if runs.has_origin(run_dir) else None)
+                fields=DATA_FIELDS if directory.has_origin(run_dir) else None)
     # One that began with a network file has the architecture of that.
     config = dataclasses.replace(config, G=earlier.G, D=earlier.D)
-    nimg = newest_nimg(os.path.join(run_dir, runs.CHECKPOINTS))
+    nimg = newest_nimg(os.path.join(run_dir, directory.CHECKPOINTS))
     if nimg is None:
         raise ValueError(f'{run_dir}: has no checkpoint to go on from. To start a new run from one '
                          'of its network files: --resume=FILE, with --resume_kimg if need be.')
-    if runs.is_finished(run_dir) and nimg >= int(config.total_kimg * 1000):
-        another = 'another --seed' if runs.has_origin(run_dir) else '--resume=none'
+    if directory.is_finished(run_dir) and nimg >= int(config.total_kimg * 1000):
+        another = 'another --seed' if directory.has_origin(run_dir) else '--resume=none'
         return Start(config, f'{run_dir}. This run is complete: {nimg / 1000:g} of '
                              f'{config.total_kimg:g} kimg. A larger --total_kimg goes on with it, '
                              f'{another} starts another.', run_dir=run_dir, complete=True)
@@ -223,7 +224,7 @@ def _from_network(config, outdir, path, resume_kimg, own_kimg):
     if kimg >= config.total_kimg:
         raise ValueError(f'--total_kimg={config.total_kimg:g} must be more than the starting kimg, '
                          f'{kimg:g}{why}; received a run that would end before it starts.')
-    origin = runs.origin(path, kimg)
+    origin = directory.origin(path, kimg)
     run_dir, why_not = _same_run(config, outdir, origin)
     if run_dir is not None:
         return _go_on(config, run_dir)
