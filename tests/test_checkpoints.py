@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from small_data import small_config
-from training.checkpoints import Checkpoints, checkpoint_paths, newest_nimg
+from runs.checkpoints import Checkpoints, checkpoint_paths, newest_nimg
 from training.disk import is_full
 from training.state import TrainingState
 

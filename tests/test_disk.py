@@ -11,7 +11,7 @@ import pytest
 from small_data import SMALL_OPTIONS, stats_of, write_dataset
 from small_disks import run_on_small_disk
 from training import snapshot
-from training.checkpoints import newest_nimg
+from runs.checkpoints import newest_nimg
 from training.disk import append_line, dispensable, is_full
 from training.log import RunLog
 

@@ -8,7 +8,7 @@ from safetensors.numpy import load_file
 
 from small_data import small_config, stats_of, write_dataset
 from training import loop, snapshot
-from training.checkpoints import checkpoint_paths
+from runs.checkpoints import checkpoint_paths
 from training.layers import named_variables
 from training.rollback import first_not_finite
 from training.state import TrainingState

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 
 from small_data import SMALL, stats_of, write_dataset
 from training import snapshot
-from training.checkpoints import newest_nimg
+from runs.checkpoints import newest_nimg
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # 8x8, a fade, 16x16: twelve ticks of 64 images.

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 
-from training.checkpoints import checkpoint_paths
+from runs.checkpoints import checkpoint_paths
 from runs.directory import CHECKPOINTS, network_snapshots
 
 KEPT_SNAPSHOTS = 2  # network snapshots that are never removed to make room

@@ -14,7 +14,7 @@ import tensorflow as tf
 from formats.png import save_png
 from training import images as img
 from training import memory, snapshot
-from training.checkpoints import Checkpoints
+from runs.checkpoints import Checkpoints
 from training.cluster import plain_losses
 from training.config import Precision, RunConfig, to_json
 from training.dataset import TFRecordDataset, blend_reals, plain_errors

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Optional
 from formats import download
 from training import snapshot
 from runs import directory
-from training.checkpoints import newest_nimg
+from runs.checkpoints import newest_nimg
 from training.config import RunConfig
 from training.schedule import chunks_of, full_resolution_kimg, training_schedule
 

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 
 from small_data import SMALL, stats_of, write_dataset
 from training import snapshot
-from training.checkpoints import PART, newest_nimg
+from runs.checkpoints import PART, newest_nimg
 from training.config import DiscriminatorConfig, GeneratorConfig
 from training.state import build_network
 
