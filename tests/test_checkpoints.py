@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from small_data import small_config
 from runs.checkpoints import Checkpoints, checkpoint_paths, newest_nimg
-from training.disk import is_full
+from runs.disk import is_full
 from training.state import TrainingState
 
 

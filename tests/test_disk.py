@@ -12,7 +12,7 @@ from small_data import SMALL_OPTIONS, stats_of, write_dataset
 from small_disks import run_on_small_disk
 from training import snapshot
 from runs.checkpoints import newest_nimg
-from training.disk import append_line, dispensable, is_full
+from runs.disk import append_line, dispensable, is_full
 from training.log import RunLog
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]

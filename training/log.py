@@ -14,7 +14,7 @@ import time
 import tensorflow as tf
 import tqdm
 
-from training.disk import Disk, append_line
+from runs.disk import Disk, append_line
 from training.layers import named_variables
 from formats.files import write_atomically
 
