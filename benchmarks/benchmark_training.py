@@ -47,7 +47,7 @@ class Training:
         import tensorflow as tf
         from training import loop
         from training.config import Precision
-        from training.log import memory_gb
+        from runs.log import memory_gb
         from training.replicas import local_replicas
         from training.state import TrainingState
         if args.virtual_cpus:

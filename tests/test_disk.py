@@ -13,7 +13,7 @@ from small_disks import run_on_small_disk
 from training import snapshot
 from runs.checkpoints import newest_nimg
 from runs.disk import append_line, dispensable, is_full
-from training.log import RunLog
+from runs.log import RunLog
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 

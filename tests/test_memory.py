@@ -19,7 +19,7 @@ from small_data import SMALL, stats_of, write_dataset
 from training import loop, memory, steps
 from runs.checkpoints import STATE, checkpoint_paths, newest_nimg
 from training.config import run_config, run_config_from_json
-from training.log import RunLog
+from runs.log import RunLog
 from training.schedule import training_schedule
 from training.state import TrainingState
 

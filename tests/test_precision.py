@@ -14,7 +14,7 @@ from training import layers, loop, losses, precision
 from training.adam import LOSS_SCALE_DOUBLES_AFTER, Adam
 from training.config import PRECISIONS, DiscriminatorConfig, GeneratorConfig, Precision
 from training.dataset import TFRecordDataset
-from training.log import RunLog
+from runs.log import RunLog
 from training.replicas import Replicas
 from training.state import TrainingState
 from training.steps import train_iteration

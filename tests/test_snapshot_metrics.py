@@ -12,7 +12,7 @@ from metrics.features import FeatureNetworks
 from metrics.sources import DatasetSource
 from small_data import write_dataset
 from training.dataset import TFRecordDataset
-from training.log import RunLog
+from runs.log import RunLog
 from training.loop import Run
 from training.snapshot_metrics import SnapshotMetric, SnapshotMetrics, TooSlow
 

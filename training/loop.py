@@ -19,7 +19,7 @@ from training.cluster import plain_losses
 from training.config import Precision, RunConfig, to_json
 from training.dataset import TFRecordDataset, blend_reals, plain_errors
 from training.distance import compiled_distance
-from training.log import NoLog, RunLog, format_time, memory_gb
+from runs.log import NoLog, RunLog, format_time, memory_gb
 from training.precision import worthwhile
 from training.replicas import Replicas, replica_number
 from training.rollback import ADVICE, MAX_ROLLBACKS, first_not_finite

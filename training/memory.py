@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from training.log import memory_gb
+from runs.log import memory_gb
 from training.schedule import chunks_of
 
 
