@@ -25,7 +25,7 @@ def main(args):
                          'received none.')
     if not FLAGS.output.endswith('.png'):
         raise ValueError(f'--output={FLAGS.output}: must end in .png.')
-    from training import plots
+    from runs import plots
     from runs.directory import find_run
     runs = [plots.read_run(find_run(FLAGS.outdir, run, said='')) for run in dict.fromkeys(args[1:])]
     os.makedirs(os.path.dirname(os.path.abspath(FLAGS.output)), exist_ok=True)

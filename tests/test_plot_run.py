@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 
 from commands import results_of
-from training import plots
+from runs import plots
 
 HALF_LINE = '{"tick": 4, "kimg": 0.4, "loss_D"'
 
