@@ -10,7 +10,7 @@ from metrics import results, sliced_wasserstein
 from metrics.features import FeatureNetworks
 from metrics.registry import METRICS, badness
 from metrics.subjects import Setting, of_generator
-from training.snapshot_metrics import SnapshotMetric, TooSlow
+from runs.snapshot_metrics import SnapshotMetric, TooSlow
 
 MINIBATCH = 32  # images at once
 AUTO = 'swd16k'

@@ -14,7 +14,7 @@ from small_data import write_dataset
 from training.dataset import TFRecordDataset
 from runs.log import RunLog
 from training.loop import Run
-from training.snapshot_metrics import SnapshotMetric, SnapshotMetrics, TooSlow
+from runs.snapshot_metrics import SnapshotMetric, SnapshotMetrics, TooSlow
 
 
 class Trial:

@@ -27,7 +27,7 @@ from runs.directory import (CHECKPOINTS, FINAL, OPTIONS_FILE, remove_old_snapsho
                            snapshot_name)
 from training.schedule import chunks_of, training_schedule
 from training.seeds import folded_seed, random_normal, run_seed
-from training.snapshot_metrics import SnapshotMetrics
+from runs.snapshot_metrics import SnapshotMetrics
 from training.state import TrainingState, copy_weights
 from training.steps import discriminator_step, train_iteration
 
