@@ -14,7 +14,8 @@ import sys
 
 from absl.flags import argparse_flags
 
-from conversion import celeba, cifar, convert, decode, hdf5, images, lsun, mnist, svhn
+from conversion import celeba, cifar, convert, decode, hdf5, lsun, mnist, svhn
+from conversion import from_images
 from cli import startup
 
 
@@ -92,7 +93,7 @@ def create_celeba(args):
 
 def create_from_images(args):
     rules = decode.Rules(args.resolution, args.channels, args.resize, args.crop, args.background)
-    images.create(args.dataset_dir, args.image_dir, images.Options(
+    from_images.create(args.dataset_dir, args.image_dir, from_images.Options(
         rules, args.labels, args.shuffle, args.max_images, args.skip_bad, args.check_only,
         args.overwrite, args.workers, args.exclude))
 

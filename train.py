@@ -19,7 +19,8 @@ from cli import startup
 
 from absl import flags
 
-from conversion import cache, decode, images
+from conversion import cache, decode
+from conversion import from_images
 from cli import feature_flags
 from cli import options
 from training.config import PRESETS, find_preset, run_config, run_config_from_json, to_json
@@ -113,10 +114,10 @@ def converted(label_size):
         raise ValueError(f'--data={FLAGS.data} must be a data set with --strategy=multi_worker; '
                          'received images. Convert them once, with dataset_tool.py '
                          'create_from_images.')
-    wanted = images.Options(rules, labels='folders' if label_size else None,
+    wanted = from_images.Options(rules, labels='folders' if label_size else None,
                             check_only=FLAGS.dry_run)
     if FLAGS.dry_run and os.path.exists(FLAGS.data) and not cache.is_dataset(FLAGS.data):
-        images.create(FLAGS.outdir, FLAGS.data, wanted)
+        from_images.create(FLAGS.outdir, FLAGS.data, wanted)
         return None
     return cache.ensure_dataset(FLAGS.data, os.path.join(FLAGS.outdir, 'converted'), wanted)
 

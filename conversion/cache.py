@@ -8,12 +8,13 @@ import json
 import os
 import zipfile
 
-from conversion import files, images, labels
+from conversion import files, labels
+from conversion import from_images
 
 _VERSION = 1  # of the conversion: another one must not find the datasets of this
 
 
-def ensure_dataset(path, cache_dir, options=images.Options()):
+def ensure_dataset(path, cache_dir, options=from_images.Options()):
     """Returns a dataset directory for `path`: itself, or a converted copy below `cache_dir`.
 
     A folder or zip of images is converted the first time. Later it is found again as long as the
@@ -22,7 +23,7 @@ def ensure_dataset(path, cache_dir, options=images.Options()):
     Args:
         path: a dataset directory, which is left alone; or a folder or zip of images.
         cache_dir: where converted datasets are kept; made if need be.
-        options: images.Options; `overwrite`, `check_only` and `workers` make no difference.
+        options: from_images.Options; `overwrite`, `check_only` and `workers` make no difference.
     """
     path = os.fspath(path)
     if not os.path.exists(path) or is_dataset(path):
@@ -34,7 +35,7 @@ def ensure_dataset(path, cache_dir, options=images.Options()):
         print(f'{path} holds images, which were converted before: using {directory}')
     else:
         print(f'{path} holds images, no dataset; converting them, this once, to {directory}')
-        images.create(directory, path, dataclasses.replace(options, check_only=False))
+        from_images.create(directory, path, dataclasses.replace(options, check_only=False))
     return directory
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from conversion import decode, images
+from conversion import decode
+from conversion import from_images
 
 WIDTH, HEIGHT, SIDE = 178, 218, 128
 
@@ -19,6 +20,6 @@ def create(directory, celeba_dir, cx=89, cy=121, num_workers=None, overwrite=Fal
     if not os.path.isdir(source) and os.path.isdir(source[:-4]):
         source = source[:-4]  # the JPEG files, which are published too
     cut = decode.Cut((WIDTH, HEIGHT), left, top, SIDE)
-    images.create(directory, source, images.Options(
+    from_images.create(directory, source, from_images.Options(
         decode.Rules(num_channels=3, cut=cut), labels='none', workers=num_workers,
         overwrite=overwrite))

@@ -7,7 +7,8 @@ import functools
 import os
 from typing import Any, Dict, NamedTuple, Optional
 
-from conversion import cache, decode, images
+from conversion import cache, decode
+from conversion import from_images
 from formats.files import file_sha256
 from metrics.features import FeatureNetworks
 from metrics.real_statistics import CachedStatistics, check_graph, read_statistics
@@ -51,7 +52,7 @@ def open_images(path, setting, config=None):
     label_size = config.label_size if config else 0
     directory = cache.ensure_dataset(
         path, os.path.join(download.cache_directory(setting.cache_dir), 'converted'),
-        images.Options(rules, labels='folders' if label_size else None))
+        from_images.Options(rules, labels='folders' if label_size else None))
     dataset = TFRecordDataset(directory, resolution, label_size)
     if config and dataset.num_channels != config.num_channels:
         raise ValueError(f'{path}: its images have {dataset.num_channels} channels, those of the '

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conversion import decode, files, images
+from conversion import decode, files
+from conversion import from_images
 from formats import records
 
 KINDS = [('PNG', {}), ('PNG', {'mode': 'P'}), ('PNG', {'mode': 'RGBA'}), ('PNG', {'mode': 'I;16'}),
@@ -112,8 +113,8 @@ def test_a_folder_of_damaged_images_gives_a_report_and_a_dataset_of_the_rest(tmp
         kind, options = KINDS[index % len(KINDS)]
         (tmp_path / f'in/{index:03}.png').write_bytes(damaged(encoded(kind, **options), random))
     rules = decode.Rules(8, 3, crop='center')
-    images.create(str(tmp_path / 'out'), str(tmp_path / 'in'),
-                  images.Options(rules, skip_bad=True, workers=2))
+    from_images.create(str(tmp_path / 'out'), str(tmp_path / 'in'),
+                  from_images.Options(rules, skip_bad=True, workers=2))
     output, errors = capsys.readouterr()
     skipped = (tmp_path / 'out/skipped.txt').read_text().splitlines()
     assert [line.strip() for line in errors.splitlines()[1:]] == skipped
@@ -139,7 +140,7 @@ def test_odd_names_and_things_are_reported_on_a_line_each(tmp_path, capsys):
     (tmp_path / 'in').mkdir()
     count = bad_names(tmp_path / 'in')
     with pytest.raises(ValueError, match=f'{count} of {count} files'):
-        images.create(str(tmp_path / 'out'), str(tmp_path / 'in'))
+        from_images.create(str(tmp_path / 'out'), str(tmp_path / 'in'))
     listed = capsys.readouterr().err.splitlines()
     assert len(listed) == count + 1
     for words in ('broken-link.png: is a broken symbolic link', 'pipe.png: is not a regular file',
@@ -153,7 +154,7 @@ def test_odd_names_of_good_images_are_no_obstacle(tmp_path):
     for name in (b'with space.png', b'with\nnewline.png', b'bad-\xff-byte.png', b'-dash.png'):
         with open(os.path.join(os.fsencode(tmp_path / 'in'), name), 'wb') as file:
             file.write(encoded('PNG'))
-    images.create(str(tmp_path / 'out'), str(tmp_path / 'in'), images.Options(workers=2))
+    from_images.create(str(tmp_path / 'out'), str(tmp_path / 'in'), from_images.Options(workers=2))
     assert (tmp_path / 'out/out-r04.tfrecords').stat().st_size > 4 * 16 * 16 * 3
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from conversion import convert, decode, images
+from conversion import convert, decode
+from conversion import from_images
 from conversion.decode import Rules
 from formats import records
 from training.dataset import TFRecordDataset
@@ -29,7 +30,7 @@ def save(path, size=(16, 16), color=RED, mode='RGB', **options):
 
 def create(source, target, rules=Rules(), **options):
     """Converts; returns the images of the dataset, uint8 [N, H, W, C]."""
-    images.create(str(target), str(source), images.Options(rules, **options))
+    from_images.create(str(target), str(source), from_images.Options(rules, **options))
     data = TFRecordDataset(target)
     return data.read(data.resolution, range(data.num_images))
 
@@ -38,7 +39,7 @@ def refused(source, target, rules=Rules(), **options):
     """The message with which a conversion ends; nothing is written."""
     before = set(target.parent.iterdir())
     with pytest.raises(ValueError) as caught:
-        images.create(str(target), str(source), images.Options(rules, **options))
+        from_images.create(str(target), str(source), from_images.Options(rules, **options))
     assert set(target.parent.iterdir()) == before
     assert '\n' not in str(caught.value)
     return str(caught.value)
@@ -113,7 +114,7 @@ def test_unusable_images_are_left_out_on_demand_and_noted(tmp_path):
 
 def test_check_only_writes_nothing(tmp_path, capsys):
     save(tmp_path / 'in/a.png')
-    images.create(str(tmp_path / 'out'), str(tmp_path / 'in'), images.Options(check_only=True))
+    from_images.create(str(tmp_path / 'out'), str(tmp_path / 'in'), from_images.Options(check_only=True))
     assert not (tmp_path / 'out').exists()
     assert 'Images   1 of 16x16, RGB' in capsys.readouterr().out
 

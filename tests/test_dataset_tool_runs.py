@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conversion import cache, convert, images, target, workers
+from conversion import cache, convert, target, workers
+from conversion import from_images
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CASES = ROOT / 'tests/parity/misc/dataset_tool'
@@ -70,7 +71,8 @@ def test_help_of_every_option(command):
 HALFWAY = """
 import sys
 sys.path.insert(0, {root!r})
-from conversion import convert, images
+from conversion import convert
+from conversion import from_images
 from cli import startup
 
 def progress(items, total, what):
@@ -81,7 +83,7 @@ def progress(items, total, what):
         yield item
 
 convert.progress = progress
-startup.run(lambda args: images.create({out!r}, {source!r}, images.Options(overwrite=True, workers=2)))
+startup.run(lambda args: from_images.create({out!r}, {source!r}, from_images.Options(overwrite=True, workers=2)))
 """
 
 
@@ -102,7 +104,7 @@ def stopped_halfway(tmp_path, number):
 
 @pytest.mark.parametrize('number, code', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_leaves_what_was_there(tmp_path, number, code):
-    images.create(str(tmp_path / 'out'), str(image_folder(tmp_path / 'before', 2)))
+    from_images.create(str(tmp_path / 'out'), str(image_folder(tmp_path / 'before', 2)))
     old = contents(tmp_path / 'out')
     stopped, errors = stopped_halfway(tmp_path, number)
     assert stopped == code and 'Traceback' not in errors, errors
@@ -113,7 +115,7 @@ def test_an_interrupted_run_leaves_what_was_there(tmp_path, number, code):
 def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path):
     stopped_halfway(tmp_path, signal.SIGKILL)
     assert sorted(os.listdir(tmp_path)) == ['.out.partial', 'in', 'script.py']
-    images.create(str(tmp_path / 'out'), str(tmp_path / 'in'), images.Options(max_images=5))
+    from_images.create(str(tmp_path / 'out'), str(tmp_path / 'in'), from_images.Options(max_images=5))
     assert sorted(os.listdir(tmp_path)) == ['in', 'out', 'script.py']
 
 
@@ -180,9 +182,9 @@ def test_workers_load_neither_tensorflow_nor_the_script(tmp_path):
     script.write_text(f'''import sys
 sys.path.insert(0, {str(ROOT)!r})
 assert __name__ == '__main__', 'the script was loaded by a worker'
-from conversion import images
-images.create({str(tmp_path / 'out')!r}, {str(CASES / 'rgb32/images')!r},
-              images.Options(workers=2))
+from conversion import from_images
+from_images.create({str(tmp_path / 'out')!r}, {str(CASES / 'rgb32/images')!r},
+              from_images.Options(workers=2))
 assert 'tensorflow' not in sys.modules
 ''')
     assert subprocess.run([sys.executable, script], check=False).returncode == 0
@@ -206,14 +208,14 @@ def test_images_given_to_training_are_converted_once(tmp_path, capsys):
 def test_changed_images_or_options_are_converted_anew(tmp_path):
     folder = image_folder(tmp_path / 'faces')
     seen = {cache.ensure_dataset(folder, tmp_path / 'cache')}
-    seen.add(cache.ensure_dataset(folder, tmp_path / 'cache', images.Options(shuffle=False)))
+    seen.add(cache.ensure_dataset(folder, tmp_path / 'cache', from_images.Options(shuffle=False)))
     os.utime(folder / '00000.png', (1, 1))
     seen.add(cache.ensure_dataset(folder, tmp_path / 'cache'))
     (folder / 'dataset.json').write_text(
         '{"labels": [["00000.png", 0], ["00001.png", 0], ["00002.png", 0]]}')
     seen.add(cache.ensure_dataset(folder, tmp_path / 'cache'))
     assert len(seen) == 4
-    seen.add(cache.ensure_dataset(folder, tmp_path / 'cache', images.Options(workers=1)))
+    seen.add(cache.ensure_dataset(folder, tmp_path / 'cache', from_images.Options(workers=1)))
     assert len(seen) == 4
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conversion import compare, convert, images, info, view
+from conversion import compare, convert, info, view
+from conversion import from_images
 
 CASES = pathlib.Path(__file__).parent / 'parity' / 'misc' / 'dataset_tool'
 HDF5 = CASES / 'hdf5/expected/hdf5'  # six labelled images of 16x16
@@ -58,8 +59,8 @@ def test_display_without_a_screen_says_so(tmp_path, monkeypatch):
 def test_extracted_images_make_the_same_dataset_again(tmp_path, labels, names):
     make(tmp_path / 'faces', noise(4, 8, 8, 1), labels, names)
     view.extract(tmp_path / 'faces', tmp_path / 'out')
-    images.create(str(tmp_path / 'again/faces'), str(tmp_path / 'out'),
-                  images.Options(shuffle=False))
+    from_images.create(str(tmp_path / 'again/faces'), str(tmp_path / 'out'),
+                  from_images.Options(shuffle=False))
     assert sorted(path.name for path in (tmp_path / 'faces').iterdir()) == \
         sorted(path.name for path in (tmp_path / 'again/faces').iterdir())
     for path in (tmp_path / 'faces').iterdir():
