@@ -14,7 +14,8 @@ import sys
 
 from absl.flags import argparse_flags
 
-from conversion import celeba, cifar, convert, decode, hdf5, lsun, mnist, svhn
+from conversion import celeba, cifar, decode, hdf5, lsun, mnist, svhn
+from conversion import writing
 from conversion import from_images
 from cli import startup
 
@@ -53,27 +54,27 @@ def info(args):
 
 
 def create_mnist(args):
-    convert.write_arrays(args.dataset_dir, *mnist.read(args.mnist_dir), overwrite=args.overwrite)
+    writing.write_arrays(args.dataset_dir, *mnist.read(args.mnist_dir), overwrite=args.overwrite)
 
 
 def create_mnistrgb(args):
     digits, _ = mnist.read(args.mnist_dir)
     triples = mnist.RandomTriples(digits, args.num_images, args.random_seed)
-    convert.write_arrays(args.dataset_dir, triples, shuffle=False, overwrite=args.overwrite)
+    writing.write_arrays(args.dataset_dir, triples, shuffle=False, overwrite=args.overwrite)
 
 
 def create_cifar10(args):
-    convert.write_arrays(args.dataset_dir, *cifar.read_cifar10(args.cifar_dir),
+    writing.write_arrays(args.dataset_dir, *cifar.read_cifar10(args.cifar_dir),
                          overwrite=args.overwrite)
 
 
 def create_cifar100(args):
-    convert.write_arrays(args.dataset_dir, *cifar.read_cifar100(args.cifar_dir),
+    writing.write_arrays(args.dataset_dir, *cifar.read_cifar100(args.cifar_dir),
                          overwrite=args.overwrite)
 
 
 def create_svhn(args):
-    convert.write_arrays(args.dataset_dir, *svhn.read(args.svhn_dir), overwrite=args.overwrite)
+    writing.write_arrays(args.dataset_dir, *svhn.read(args.svhn_dir), overwrite=args.overwrite)
 
 
 def create_lsun(args):
@@ -100,7 +101,7 @@ def create_from_images(args):
 
 def create_from_hdf5(args):
     with hdf5.opened(args.hdf5_file) as (arrays, labels):
-        convert.write_arrays(args.dataset_dir, arrays, labels, shuffle=args.shuffle,
+        writing.write_arrays(args.dataset_dir, arrays, labels, shuffle=args.shuffle,
                              overwrite=args.overwrite)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from conversion import convert
+from conversion import writing
 from training.dataset import TFRecordDataset
 
 BATCH = 64
@@ -42,7 +42,7 @@ def _header_differences(a, b, ignore_labels):
 def _image_differences(a, b):
     count = min(a.num_images, b.num_images)
     lines = []
-    for start in convert.progress(range(0, count, BATCH), -(-count // BATCH), 'Comparing'):
+    for start in writing.progress(range(0, count, BATCH), -(-count // BATCH), 'Comparing'):
         indices = range(start, min(start + BATCH, count))
         pixels_a, pixels_b = (data.read(data.resolution, indices) for data in (a, b))
         for index, one, other in zip(indices, pixels_a, pixels_b):

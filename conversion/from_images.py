@@ -9,7 +9,8 @@ from typing import Optional
 
 from PIL import ImageColor
 
-from conversion import convert, decode, files, labels, scan, target, workers
+from conversion import decode, files, labels, scan, target, workers
+from conversion import writing
 from formats.records import LevelFiles, pyramid
 
 
@@ -46,19 +47,19 @@ def create(directory, source, options=Options()):
     with workers.Workers(workers.count_for(total, options.workers)) as pool:
         _report_source(collection)
         result = scan.scan(collection, options.rules, found_labels, pool,
-                           lambda checks: convert.progress(checks, total, 'Checking'))
+                           lambda checks: writing.progress(checks, total, 'Checking'))
         _report_conversions(result)
         _stop_if_unusable(source, collection, result, options)
         names = _in_order(result.names, options.shuffle)
         label_array = found_labels.array(names) if found_labels else None
         _report_labels(names, found_labels, label_array)
-        convert.report_size(directory, len(names), result.side, result.rules.num_channels,
+        writing.report_size(directory, len(names), result.side, result.rules.num_channels,
                             found_labels.size if found_labels else 0)
         if not options.check_only:
-            with convert.new_dataset(directory, result.side, result.rules.num_channels,
+            with writing.new_dataset(directory, result.side, result.rules.num_channels,
                                      options.overwrite) as writer:
                 _fill(writer, pool, source, result, names)
-                convert.write_skipped(writer, result.unusable)
+                writing.write_skipped(writer, result.unusable)
                 if found_labels:
                     writer.write_labels(label_array, found_labels.class_names)
 
@@ -67,7 +68,7 @@ def _fill(writer, pool, source, result, names):
     """Decodes and writes the images `names`, in the worker processes."""
     place = (writer.directory, writer.name, result.side, result.rules.num_channels)
     problems = pool.map(functools.partial(_convert, place, source, result.rules), enumerate(names))
-    for name, problem in zip(names, convert.progress(problems, len(names), 'Writing')):
+    for name, problem in zip(names, writing.progress(problems, len(names), 'Writing')):
         if problem:
             raise ValueError(f'{files.printable(name)}: {problem}, though it was right when all '
                              'images were checked: it has changed; run the conversion again')
@@ -101,7 +102,7 @@ def _check_options(options):
 
 
 def _in_order(names, shuffle):
-    return [names[index] for index in convert.shuffled(len(names), shuffle)]
+    return [names[index] for index in writing.shuffled(len(names), shuffle)]
 
 
 def _without_excluded(collection, path):
@@ -134,7 +135,7 @@ def _stop_if_unusable(source, collection, result, options):
     if not bad:
         return
     print(f'{bad} of {total} images cannot be used:', file=sys.stderr)
-    for line in convert.problem_lines(result.unusable):
+    for line in writing.problem_lines(result.unusable):
         print(f'  {line}', file=sys.stderr)
     if options.skip_bad and result.names:
         print(f'Skipped  {bad} of {total} images'

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from conversion import convert
+from conversion import writing
 from conversion.labels import describe
 from training.dataset import TFRecordDataset
 from formats.records import level_path
@@ -27,8 +27,8 @@ def info(directory, verify=False, quality=False):
         path = level_path(data.directory, data.name, log2)
         total += os.path.getsize(path)
         print(f'Level    {2**log2}x{2**log2}: {os.path.basename(path)}, '
-              f'{convert.gigabytes(os.path.getsize(path))}')
-    print(f'Size     {convert.gigabytes(total)}')
+              f'{writing.gigabytes(os.path.getsize(path))}')
+    print(f'Size     {writing.gigabytes(total)}')
     print(f'Labels   {describe(data.labels, data.class_names)}')
     damaged = _print_damaged(data) if verify else 0
     if not damaged:
@@ -42,7 +42,7 @@ def _print_damaged(data):
     """Reads every record of every level; prints those whose checksum is wrong; their number."""
     count = 0
     for log2 in range(data.resolution.bit_length() - 1, 1, -1):
-        for index in convert.progress(range(data.num_images), data.num_images,
+        for index in writing.progress(range(data.num_images), data.num_images,
                                       f'Verifying {2**log2}x{2**log2}'):
             try:
                 data.read(2**log2, [index])
@@ -56,7 +56,7 @@ def _print_damaged(data):
 def _blocks(data, resolution, indices, what):
     """Yields (indices, uint8 [n, H, W, C]) of all images, block by block."""
     parts = np.array_split(indices, -(-len(indices) // BLOCK))
-    for part in convert.progress(parts, len(parts), what):
+    for part in writing.progress(parts, len(parts), what):
         yield part, data.read(resolution, part)
 
 
@@ -99,7 +99,7 @@ def near_duplicates(thumbnails):
     limit = NEAR**2 * vectors.shape[1]
     pairs = []
     starts = range(0, len(vectors), BLOCK)
-    for start in convert.progress(starts, len(starts), 'Comparing'):
+    for start in writing.progress(starts, len(starts), 'Comparing'):
         rows, before = slice(start, start + BLOCK), slice(0, start + BLOCK)
         distances = (squares[rows, np.newaxis] + squares[before]
                      - 2 * vectors[rows] @ vectors[before].T)

@@ -7,7 +7,8 @@ import functools
 import numpy as np
 from PIL import Image
 
-from conversion import convert, decode, target, workers
+from conversion import decode, target, workers
+from conversion import writing
 from formats.records import pyramid
 
 
@@ -34,15 +35,15 @@ def create(directory, lmdb_dir, resolution=256, width=None, height=None, max_ima
     with _Database(lmdb_dir) as database, \
             workers.Workers(workers.count_for(database.num_images, num_workers)) as pool:
         count = min(max_images or database.num_images, database.num_images)
-        convert.report_size(directory, count, side, 3)
-        with convert.new_dataset(directory, side, 3, overwrite) as writer:
+        writing.report_size(directory, count, side, 3)
+        with writing.new_dataset(directory, side, 3, overwrite) as writer:
             results = pool.map(functools.partial(_convert, side, width and height),
                                database.items())
-            for levels in convert.progress(_usable(results, skipped), count, 'Writing'):
+            for levels in writing.progress(_usable(results, skipped), count, 'Writing'):
                 writer.add(levels)
                 if writer.num_images == count:
                     break
-            convert.write_skipped(writer, skipped)
+            writing.write_skipped(writer, skipped)
     if skipped:
         print(f'Skipped  {len(skipped):,} images, listed with reasons in skipped.txt')
 

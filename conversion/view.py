@@ -9,7 +9,8 @@ import re
 
 from PIL import Image, ImageShow
 
-from conversion import convert, workers
+from conversion import workers
+from conversion import writing
 from conversion.labels import DEFAULT_FILE, class_numbers
 from formats.png import save_png
 from training import images
@@ -52,7 +53,7 @@ def extract(directory, output_dir):
                         data.read(data.resolution, [index])[0])
 
     with concurrent.futures.ThreadPoolExecutor(workers.available()) as pool:
-        for _ in convert.progress(pool.map(save, range(data.num_images)), data.num_images,
+        for _ in writing.progress(pool.map(save, range(data.num_images)), data.num_images,
                                   'Extracting'):
             pass
     if data.label_size:

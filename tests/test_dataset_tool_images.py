@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from conversion import convert, decode
+from conversion import decode
+from conversion import writing
 from conversion import from_images
 from conversion.decode import Rules
 from formats import records
@@ -80,7 +81,7 @@ def test_predicted_size_is_the_real_one(tmp_path):
 
 def test_a_dataset_that_does_not_fit_on_the_disk_is_refused(tmp_path, monkeypatch):
     save(tmp_path / 'in/a.png')
-    monkeypatch.setattr(convert.shutil, 'disk_usage',
+    monkeypatch.setattr(writing.shutil, 'disk_usage',
                         lambda path: type('Usage', (), {'free': 0})())
     with pytest.raises(OSError, match='takes 1 kB, but only 0 kB are free'):
         create(tmp_path / 'in', tmp_path / 'out')
@@ -125,7 +126,7 @@ def test_max_images_takes_those_that_would_be_written_first(tmp_path):
     first = create(tmp_path / 'in', tmp_path / 'first', max_images=2, shuffle=False)
     assert first[:, 0, 0, 0].tolist() == [0, 1]
     mixed = create(tmp_path / 'in', tmp_path / 'mixed', max_images=2)
-    assert sorted(mixed[:, 0, 0, 0]) == sorted(convert.shuffled(6)[:2])
+    assert sorted(mixed[:, 0, 0, 0]) == sorted(writing.shuffled(6)[:2])
 
 
 # Labels

@@ -13,7 +13,8 @@ import scipy.io
 from PIL import Image
 from reference_pickles import Python2Pickler
 
-from conversion import celeba, cifar, convert, hdf5, lsun, mnist, svhn
+from conversion import celeba, cifar, hdf5, lsun, mnist, svhn
+from conversion import writing
 from training.dataset import TFRecordDataset
 from formats.records import pyramid
 
@@ -45,9 +46,9 @@ def mnist_files(tmp_path):
 
 def test_mnist_is_padded_to_32_and_shuffled_with_its_labels(tmp_path, mnist_files):
     directory, digits, classes = mnist_files
-    convert.write_arrays(str(tmp_path / 'out'), *mnist.read(directory))
+    writing.write_arrays(str(tmp_path / 'out'), *mnist.read(directory))
     images, labels = contents(tmp_path / 'out')
-    order = convert.shuffled(20)
+    order = writing.shuffled(20)
     np.testing.assert_array_equal(images[:, 0, 2:30, 2:30], digits[order])
     assert images[:, 0].sum(dtype=int) == digits.sum(dtype=int)
     np.testing.assert_array_equal(labels, np.eye(10)[classes[order]])
@@ -56,7 +57,7 @@ def test_mnist_is_padded_to_32_and_shuffled_with_its_labels(tmp_path, mnist_file
 def test_mnistrgb_draws_three_digits_for_each_image_in_turn(tmp_path, mnist_files):
     directory, digits, _ = mnist_files
     triples = mnist.RandomTriples(mnist.read(directory)[0], 7, 123)
-    convert.write_arrays(str(tmp_path / 'out'), triples, shuffle=False)
+    writing.write_arrays(str(tmp_path / 'out'), triples, shuffle=False)
     random = np.random.RandomState(123)
     expected = [digits[random.randint(20, size=3)] for _ in range(7)]
     images, labels = contents(tmp_path / 'out')
@@ -213,7 +214,7 @@ def test_celeba_is_cropped_round_the_point_given(tmp_path):
         face.save(tmp_path / f'img_align_celeba_png/{index:06}.png')
     celeba.create(str(tmp_path / 'out'), str(tmp_path))
     images, _ = contents(tmp_path / 'out')
-    for pixels, index in zip(images, convert.shuffled(2)):
+    for pixels, index in zip(images, writing.shuffled(2)):
         crop = faces[index].crop((25, 57, 153, 185))
         np.testing.assert_array_equal(pixels.transpose(1, 2, 0), crop)
     noise(128, 128).save(tmp_path / 'img_align_celeba_png/x.png')
@@ -225,7 +226,7 @@ def test_celeba_is_cropped_round_the_point_given(tmp_path):
 
 def test_hdf5_becomes_the_bytes_of_the_reference(tmp_path):
     with hdf5.opened(str(CASES / 'hdf5/mini.h5')) as (images, labels):
-        convert.write_arrays(str(tmp_path / 'hdf5'), images, labels)
+        writing.write_arrays(str(tmp_path / 'hdf5'), images, labels)
     expected = CASES / 'hdf5/expected/hdf5'
     assert len(list(expected.iterdir())) == len(list((tmp_path / 'hdf5').iterdir())) == 4
     for path in expected.iterdir():
@@ -263,10 +264,10 @@ def test_unfit_hdf5_files_are_named(tmp_path):
     (tmp_path / 'x-labels.npy').unlink()
     with pytest.raises(ValueError, match='images must be square'):
         with hdf5.opened(str(path)) as (images, labels):
-            convert.write_arrays(str(tmp_path / 'out'), images, labels)
+            writing.write_arrays(str(tmp_path / 'out'), images, labels)
 
 
 def test_class_names_are_kept_beside_the_labels(tmp_path):
-    convert.write_arrays(str(tmp_path / 'out'), np.zeros([2, 1, 4, 4], np.uint8), np.eye(2),
+    writing.write_arrays(str(tmp_path / 'out'), np.zeros([2, 1, 4, 4], np.uint8), np.eye(2),
                          ['cat', 'dog'])
     assert json.loads((tmp_path / 'out/out-rxx.classes.json').read_text()) == ['cat', 'dog']

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conversion import cache, convert, target, workers
+from conversion import cache, target, workers
+from conversion import writing
 from conversion import from_images
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -71,7 +72,7 @@ def test_help_of_every_option(command):
 HALFWAY = """
 import sys
 sys.path.insert(0, {root!r})
-from conversion import convert
+from conversion import writing
 from conversion import from_images
 from cli import startup
 
@@ -82,7 +83,7 @@ def progress(items, total, what):
             sys.stdin.read()
         yield item
 
-convert.progress = progress
+writing.progress = progress
 startup.run(lambda args: from_images.create({out!r}, {source!r}, from_images.Options(overwrite=True, workers=2)))
 """
 
@@ -131,21 +132,21 @@ def test_a_replacement_stopped_between_its_renames_is_taken_back(tmp_path):
     (tmp_path / '.out.old').mkdir()
     (tmp_path / '.out.old/out-r02.tfrecords').write_bytes(b'old')
     with pytest.raises(ValueError, match='exists already'):
-        convert.write_arrays(str(tmp_path / 'out'), np.zeros([1, 1, 4, 4], np.uint8))
+        writing.write_arrays(str(tmp_path / 'out'), np.zeros([1, 1, 4, 4], np.uint8))
     assert contents(tmp_path / 'out') == {'out-r02.tfrecords': b'old'}
 
 
 def test_a_target_is_replaced_only_on_demand_and_only_if_it_is_a_dataset(tmp_path):
     array = np.zeros([1, 1, 4, 4], np.uint8)
     (tmp_path / 'out').mkdir()
-    convert.write_arrays(str(tmp_path / 'out'), array)  # an empty directory is no loss
+    writing.write_arrays(str(tmp_path / 'out'), array)  # an empty directory is no loss
     with pytest.raises(ValueError, match='exists already; add --overwrite'):
-        convert.write_arrays(str(tmp_path / 'out'), array)
-    convert.write_arrays(str(tmp_path / 'out'), np.concatenate([array, array]), overwrite=True)
+        writing.write_arrays(str(tmp_path / 'out'), array)
+    writing.write_arrays(str(tmp_path / 'out'), np.concatenate([array, array]), overwrite=True)
     assert (tmp_path / 'out/out-r02.tfrecords').stat().st_size > 2 * 16
     (tmp_path / 'out/photo.jpg').write_bytes(b'dear to someone')
     with pytest.raises(ValueError, match="holds something else than a dataset .'photo.jpg'"):
-        convert.write_arrays(str(tmp_path / 'out'), array, overwrite=True)
+        writing.write_arrays(str(tmp_path / 'out'), array, overwrite=True)
     assert (tmp_path / 'out/photo.jpg').exists()
 
 

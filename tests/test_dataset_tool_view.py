@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conversion import compare, convert, info, view
+from conversion import compare, info, view
+from conversion import writing
 from conversion import from_images
 
 CASES = pathlib.Path(__file__).parent / 'parity' / 'misc' / 'dataset_tool'
@@ -23,7 +24,7 @@ def flip_byte(path, place):
 
 def make(path, pixels, labels=None, names=None):
     """A dataset of images [N, H, W, C], not shuffled."""
-    convert.write_arrays(str(path), np.asarray(pixels).transpose(0, 3, 1, 2), labels, names,
+    writing.write_arrays(str(path), np.asarray(pixels).transpose(0, 3, 1, 2), labels, names,
                          shuffle=False)
     return path
 

@@ -83,7 +83,7 @@ def test_imports_run_one_way(path):
     ('training/layers.py', 'from training import networks'),
     ('training/images.py', 'from training import loop'),
     ('training/loop.py', 'from metrics import registry'),
-    ('training/dataset.py', 'import conversion.convert'),
+    ('training/dataset.py', 'import conversion.writing'),
     ('training/networks.py', 'import tensorflow_addons as tfa'),
     ('training/loop.py', 'from absl import flags'),
     ('metrics/registry.py', 'from absl.flags import FLAGS'),
