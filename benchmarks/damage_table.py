@@ -22,7 +22,8 @@ import scipy.ndimage  # noqa: E402
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 
-from conversion import decode, files  # noqa: E402
+from conversion import decode  # noqa: E402
+from conversion.collection import find_collection, read_file  # noqa: E402
 from metrics.ms_ssim import ms_ssim  # noqa: E402
 from metrics.sliced_wasserstein import swd  # noqa: E402
 from metrics.sources import GeneratorSource  # noqa: E402
@@ -36,8 +37,8 @@ PAIRS = 10_000            # of images, for MS-SSIM
 
 def read_images(folder):
     """(gray images uint8 [N, H, W, 1], their classes [N])."""
-    collection = files.find(folder)
-    images = [decode.decode(files.read(folder, name), decode.Rules(num_channels=1))
+    collection = find_collection(folder)
+    images = [decode.decode(read_file(folder, name), decode.Rules(num_channels=1))
               for name in collection.names]
     classes = [os.path.dirname(name) for name in collection.names]
     return np.moveaxis(np.stack(images), 1, 3), np.unique(classes, return_inverse=True)[1]

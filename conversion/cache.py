@@ -8,7 +8,8 @@ import json
 import os
 import zipfile
 
-from conversion import files, labels
+from conversion import labels
+from conversion.collection import find_collection
 from conversion import from_images
 
 _VERSION = 1  # of the conversion: another one must not find the datasets of this
@@ -28,7 +29,7 @@ def ensure_dataset(path, cache_dir, options=from_images.Options()):
     path = os.fspath(path)
     if not os.path.exists(path) or is_dataset(path):
         return path  # whoever reads it says best what is wrong with it
-    collection = files.find(path)
+    collection = find_collection(path)
     name = os.path.splitext(os.path.basename(os.path.abspath(path)))[0]
     directory = os.path.join(cache_dir, f'{name}-{_key(collection, options)[:12]}')
     if os.path.isdir(directory):

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from conversion import files
+from conversion.collection import nearby
 from formats import inert_pickle
 
 
@@ -27,7 +27,7 @@ def load_pickle(path):
         with open(path, 'rb') as file:
             return inert_pickle.loads(file.read())
     except FileNotFoundError as error:
-        raise ValueError(f'{path}: no such file{files.nearby(path)}') from error
+        raise ValueError(f'{path}: no such file{nearby(path)}') from error
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from error
 

@@ -9,7 +9,8 @@ from typing import Optional
 
 from PIL import ImageColor
 
-from conversion import decode, files, labels, scan, target, workers
+from conversion import decode, labels, scan, target, workers
+from conversion.collection import find_collection, printable, read_file
 from conversion import writing
 from formats.records import LevelFiles, pyramid
 
@@ -40,7 +41,7 @@ def create(directory, source, options=Options()):
     if not options.check_only:
         target.check(directory, options.overwrite)
     _check_options(options)
-    collection = _without_excluded(files.find(source), options.exclude)
+    collection = _without_excluded(find_collection(source), options.exclude)
     found_labels = labels.find(collection, options.labels)
     collection = _limited(collection, options)
     total = len(collection.names)
@@ -70,7 +71,7 @@ def _fill(writer, pool, source, result, names):
     problems = pool.map(functools.partial(_convert, place, source, result.rules), enumerate(names))
     for name, problem in zip(names, writing.progress(problems, len(names), 'Writing')):
         if problem:
-            raise ValueError(f'{files.printable(name)}: {problem}, though it was right when all '
+            raise ValueError(f'{printable(name)}: {problem}, though it was right when all '
                              'images were checked: it has changed; run the conversion again')
         writer.num_images += 1
 
@@ -81,7 +82,7 @@ def _convert(place, path, rules, chunk):
     with LevelFiles(*place) as level_files:
         for index, name in chunk:
             try:
-                level_files.put(index, pyramid(decode.decode(files.read(path, name), rules)))
+                level_files.put(index, pyramid(decode.decode(read_file(path, name), rules)))
                 problems.append(None)
             except decode.Unusable as error:
                 problems.append(str(error))
@@ -113,12 +114,12 @@ def _without_excluded(collection, path):
         excluded = {line for line in file.read().split('\n') if line}
     strangers = sorted(excluded - set(collection.names))
     if strangers:
-        raise ValueError(f'{files.printable(path)}: names images that are not in '
-                         f'{files.printable(collection.path)}, {files.printable(strangers[0])} for '
+        raise ValueError(f'{printable(path)}: names images that are not in '
+                         f'{printable(collection.path)}, {printable(strangers[0])} for '
                          'one; each line must be a path below it')
     names = tuple(name for name in collection.names if name not in excluded)
     if not names:
-        raise ValueError(f'{files.printable(path)}: leaves out all {len(excluded)} images')
+        raise ValueError(f'{printable(path)}: leaves out all {len(excluded)} images')
     others = {**collection.others, 'images left out by --exclude': len(excluded)}
     return dataclasses.replace(collection, names=names, others=others)
 
@@ -144,17 +145,17 @@ def _stop_if_unusable(source, collection, result, options):
     remedies = [remedy for remedy, fits in (
         (f'--resolution={result.suggestion} --crop=center makes all one size', result.misfits),
         ('--skip_bad leaves them out', result.names)) if fits]
-    raise ValueError(f'{bad} of {total} files in {files.printable(source)} cannot be used (listed '
+    raise ValueError(f'{bad} of {total} files in {printable(source)} cannot be used (listed '
                      f'above); nothing was written' + ''.join(f'; {text}' for text in remedies))
 
 
 def _report_source(collection):
     """Prints what there is in the folder or zip file."""
     folders = {name.rpartition('/')[0] for name in collection.names}
-    print(f'Found    {len(collection.names):,} images in {files.printable(collection.path)}'
+    print(f'Found    {len(collection.names):,} images in {printable(collection.path)}'
           + (f' ({len(folders)} folders)' if len(folders) > 1 else ''))
     if collection.others:
-        print('Ignored  ' + ', '.join(f'{count:,} {files.printable(what)}'
+        print('Ignored  ' + ', '.join(f'{count:,} {printable(what)}'
                                       for what, count in sorted(collection.others.items())))
 
 

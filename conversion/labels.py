@@ -12,7 +12,7 @@ from typing import Optional
 
 import numpy as np
 
-from conversion import files
+from conversion.collection import nearby, printable, read_file
 from conversion.decode import Unusable
 
 DEFAULT_FILE = 'dataset.json'  # where a folder or zip has this, it is used unless told otherwise
@@ -40,7 +40,7 @@ class Labels:
 
 
 def find(collection, choice=None):
-    """Returns the Labels of a files.Collection, or None where there are none.
+    """Returns the Labels of a collection.Collection, or None where there are none.
 
     Args:
         choice: 'none', 'folders', the path of a JSON or CSV file, or None = dataset.json if the
@@ -52,12 +52,12 @@ def find(collection, choice=None):
         return _from_folders(collection)
     if choice:
         if not os.path.isfile(choice):
-            raise ValueError(f'--labels={files.printable(choice)}: neither folders nor none, and '
-                             f'no such file{files.nearby(choice)}')
+            raise ValueError(f'--labels={printable(choice)}: neither folders nor none, and '
+                             f'no such file{nearby(choice)}')
         with open(choice, 'rb') as file:
             return _from_file(file.read(), choice)
     try:
-        return _from_file(files.read(collection.path, DEFAULT_FILE),
+        return _from_file(read_file(collection.path, DEFAULT_FILE),
                           posixpath.join(collection.path, DEFAULT_FILE))
     except Unusable:  # a folder, or a zip, without one
         return None
@@ -74,7 +74,7 @@ def _from_folders(collection):
             folder_of[name] = inside.split('/')[0]
     names = sorted(set(folder_of.values()))
     if len(names) < 2:
-        raise ValueError(f'--labels=folders: {files.printable(collection.path)} has no sub-folders '
+        raise ValueError(f'--labels=folders: {printable(collection.path)} has no sub-folders '
                          'that could be classes; put the images of each class into one')
     if all(name.isdecimal() for name in names):
         names.sort(key=int)  # 2 comes before 10
@@ -85,7 +85,7 @@ def _from_folders(collection):
 
 def _from_file(data, path):
     """Reads `{"labels": [["path", class], ...], "classes": [...]}`, or CSV lines `path,class`."""
-    shown = f'labels file {files.printable(str(path))}'
+    shown = f'labels file {printable(str(path))}'
     try:
         text = data.decode('utf-8-sig')
         pairs, class_names = _parse_json(text) if text.lstrip()[:1] in ('{', '[') else \
@@ -99,7 +99,7 @@ def _from_file(data, path):
     for name, label in pairs:
         name = posixpath.normpath(name.replace('\\', '/'))
         if of.setdefault(name, label) != label:
-            raise ValueError(f'{shown}: {files.printable(name)} is there twice, as '
+            raise ValueError(f'{shown}: {printable(name)} is there twice, as '
                              f'{of[name]} and as {label}')
     return _numbered(of, class_names, shown)
 
@@ -173,6 +173,6 @@ def describe(array, class_names=None):
     if classes is None:
         return f'vectors of {size} numbers'
     counts = np.bincount(classes, minlength=size)
-    shown = [f'{files.printable(class_names[index]) if class_names else index} {count:,}'
+    shown = [f'{printable(class_names[index]) if class_names else index} {count:,}'
              for index, count in enumerate(counts[:10])]
     return f'{size} classes ({", ".join(shown)}{", ..." if size > 10 else ""})'

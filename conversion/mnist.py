@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 
-from conversion import files
+from conversion.collection import nearby
 
 
 def read(directory):
@@ -45,7 +45,7 @@ def _read_idx(directory, name, dimensions):
         with (gzip.open if path.endswith('.gz') else open)(path, 'rb') as file:
             data = file.read()
     except FileNotFoundError as error:
-        raise ValueError(f'{path}: no such file{files.nearby(path)}') from error
+        raise ValueError(f'{path}: no such file{nearby(path)}') from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(f'{path}: damaged ({error}); fetch it again') from error
     header = 4 * (1 + dimensions)

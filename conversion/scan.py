@@ -6,7 +6,8 @@ import collections
 import dataclasses
 import functools
 
-from conversion import decode, files
+from conversion import decode
+from conversion.collection import read_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Scan:
 
 
 def scan(collection, rules, labels, workers, progress):
-    """Returns the Scan of a files.Collection.
+    """Returns the Scan of a collection.Collection.
 
     Args:
         rules: decode.Rules for all images.
@@ -57,7 +58,7 @@ def _check(path, names):
     results = []
     for name in names:
         try:
-            results.append(decode.check(files.read(path, name)))
+            results.append(decode.check(read_file(path, name)))
         except decode.Unusable as error:
             results.append(str(error))
     return results

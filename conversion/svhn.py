@@ -6,7 +6,8 @@ import os
 
 import numpy as np
 
-from conversion import cifar, files
+from conversion import cifar
+from conversion.collection import nearby
 
 
 def read(directory):
@@ -19,7 +20,7 @@ def read(directory):
         images, classes = (np.concatenate(parts) for parts in zip(*map(_read_pickle, pickles)))
     else:
         raise ValueError(f'{directory}: neither train_32x32.mat nor train_1.pkl is there'
-                         f'{files.nearby(matlab)}')
+                         f'{nearby(matlab)}')
     return images, np.eye(10, dtype=np.float32)[classes]
 
 

@@ -9,7 +9,8 @@ import shutil
 import numpy as np
 import tqdm
 
-from conversion import files, target
+from conversion import target
+from conversion.collection import printable
 from formats.records import Writer, dataset_bytes, pyramid
 
 
@@ -102,4 +103,4 @@ def write_skipped(writer, skipped):
 
 def problem_lines(problems):
     """One line of text for each {name: reason}."""
-    return [f'{files.printable(name)}: {reason}' for name, reason in problems.items()]
+    return [f'{printable(name)}: {reason}' for name, reason in problems.items()]

@@ -7,7 +7,8 @@ from typing import Callable, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from conversion import decode, files
+from conversion import decode
+from conversion.collection import find_collection, read_file
 from conversion import labels as image_labels
 from training.config import DiscriminatorConfig
 from training.dataset import TFRecordDataset
@@ -63,14 +64,14 @@ def _dataset(path, config, level):
 
 
 def _folder(path, config, level, choice):
-    collection = files.find(path)
+    collection = find_collection(path)
     rules = decode.Rules(config.resolution, config.num_channels, crop='center')
     found = image_labels.find(collection, choice)
     names = collection.names if found is None else tuple(
         name for name in collection.names if name in found.of)
 
     def read(index):
-        image = decode.decode(files.read(path, names[index]), rules)
+        image = decode.decode(read_file(path, names[index]), rules)
         return pyramid(image)[level].transpose(1, 2, 0)
 
     return names, None if found is None else found.array(names), read

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conversion import decode, files
+from conversion import decode
+from conversion.collection import find_collection, read_file
 from conversion import from_images
 from formats import records
 
@@ -167,12 +168,12 @@ def test_damaged_zip_files_have_a_reason(tmp_path):
         path = tmp_path / f'{index}.zip'
         path.write_bytes(damaged(whole, random))
         try:
-            collection = files.find(str(path))
+            collection = find_collection(str(path))
         except ValueError as error:
             assert str(path) in str(error) and '\n' not in str(error)
             continue
         for name in collection.names:
             try:
-                decode.check(files.read(str(path), name))
+                decode.check(read_file(str(path), name))
             except decode.Unusable as error:
                 assert '\n' not in str(error)

@@ -33,7 +33,7 @@ class Collection:
         return not os.path.isdir(self.path)
 
 
-def find(path):
+def find_collection(path):
     """Returns the Collection of all images below the folder, or in the zip file, `path`."""
     path = os.fspath(path)
     if not os.path.exists(path):
@@ -58,7 +58,7 @@ def find(path):
     return Collection(path, tuple(sorted(images)), dict(others))
 
 
-def read(path, name):
+def read_file(path, name):
     """Returns the bytes of the image `name` of the folder or zip file `path`.
 
     Raises:
