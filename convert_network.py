@@ -52,10 +52,10 @@ def _parse(argv):
 
 
 def _check_target(target):
-    from training.snapshot import SUFFIX
-    if not target.endswith(SUFFIX):
-        raise ValueError(f'{target}: OUT must end in {SUFFIX}; write it to '
-                         f'{os.path.splitext(target)[0]}{SUFFIX}, say')
+    from formats.file_kind import NETWORK_SUFFIX
+    if not target.endswith(NETWORK_SUFFIX):
+        raise ValueError(f'{target}: OUT must end in {NETWORK_SUFFIX}; write it to '
+                         f'{os.path.splitext(target)[0]}{NETWORK_SUFFIX}, say')
     if os.path.exists(target):
         raise ValueError(f'{target}: exists already; delete it or name another file')
     directory = os.path.dirname(target) or '.'

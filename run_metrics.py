@@ -118,6 +118,7 @@ def subjects():
     from formats import download
     from training import replicas
     from runs import directory
+    from training.config import run_config_from_json
     tf.get_logger().setLevel('ERROR')  # it takes the copies on several GPUs for needless retracing
     devices = Devices(replicas.local_devices(FLAGS.num_gpus))
     setting = Setting(feature_networks(devices), FLAGS.reals, FLAGS.real_stats, FLAGS.resolution,
@@ -128,7 +129,8 @@ def subjects():
         yield of_network(download.local_path(FLAGS.network, FLAGS.cache_dir), setting), FLAGS.outdir
     else:
         run_dir = directory.find_run(FLAGS.results, FLAGS.run, '--run=')
-        paths, config = networks_of_run(run_dir, FLAGS.snapshot), directory.load_options(run_dir)
+        paths = networks_of_run(run_dir, FLAGS.snapshot)
+        config = directory.load_options(run_dir, run_config_from_json)
         setting = dataclasses.replace(setting, reals=FLAGS.reals or config.data, mirror=(
             config.mirror_augment if FLAGS.mirror_augment is None else FLAGS.mirror_augment))
         for path in paths:

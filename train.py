@@ -134,6 +134,7 @@ def main(args):
     if data is None:
         print('Dry run: the images would be converted, then trained on; nothing was written.')
         return 0
+    from runs import stopping
     from training import loop, starting
     from training.dataset import TFRecordDataset
     replicas = found_replicas()
@@ -151,7 +152,7 @@ def main(args):
     try:
         with run_directory(start, replicas) as run_dir:
             loop.train(start.config, run_dir, start.initial, start.kimg, metrics, replicas)
-    except loop.Interrupted as interrupted:
+    except stopping.Interrupted as interrupted:
         print(f'{os.path.basename(sys.argv[0])}: {interrupted}', file=sys.stderr)
         return 130
     return 0

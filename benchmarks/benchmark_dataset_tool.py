@@ -24,7 +24,7 @@ from PIL import Image
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 
-from conversion import decode, images  # noqa: E402
+from conversion import decode, from_images  # noqa: E402
 from formats.records import Writer, pyramid  # noqa: E402
 
 SIDE = 256
@@ -49,7 +49,7 @@ def seconds_to_convert(folder, target, workers):
     """The time to a new dataset; removing it again is not counted."""
     start = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):
-        images.create(target, folder, images.Options(workers=workers))
+        from_images.create(target, folder, from_images.Options(workers=workers))
     seconds = time.perf_counter() - start
     shutil.rmtree(target)
     return seconds

@@ -1,9 +1,10 @@
-"""Says in words what a file is that was taken for a network pickle."""
+"""What kind of file this is: by its name, by its first bytes, in words."""
 
 from __future__ import annotations
 
 import os
 
+NETWORK_SUFFIX = '.safetensors'  # of this project's network files
 HEAD_BYTES = 4096
 TORCH_LEGACY_MAGIC = b'\x80\x02\x8a\x0al\xfc\x9cF\xf9\x20j\xa8P\x19.'  # torch.save before 1.6
 MAGIC_NUMBERS = (

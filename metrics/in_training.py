@@ -59,9 +59,9 @@ def loop_metrics(names, dataset, mirror, seed, networks=None):
                          f'Known: {", ".join(METRICS)}.')
     setting = Setting(networks or FeatureNetworks(), mirror=mirror, seed=seed, minibatch=MINIBATCH)
 
-    def measure(name, Gs, path, kimg, lod, tick_seconds):
+    def measure(name, snapshot, path, tick_seconds):
         limit = {'progress': _stop_after(tick_seconds)} if in_time else {}
-        subject = of_generator(Gs, path, kimg, lod, dataset, setting)
+        subject = of_generator(snapshot.Gs, path, snapshot.kimg, snapshot.lod, dataset, setting)
         return results.measure(name, dataclasses.replace(subject.task, **limit), subject.about)
 
     return {name: SnapshotMetric(functools.partial(measure, name),

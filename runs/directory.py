@@ -9,13 +9,12 @@ import os
 import re
 from typing import NamedTuple, Optional
 
-from training.config import run_config_from_json
 from formats.files import file_sha256, write_atomically
-from training.snapshot import SUFFIX
+from formats.file_kind import NETWORK_SUFFIX
 
 OPTIONS_FILE = 'training_options.json'
 CHECKPOINTS = 'checkpoints'
-FINAL = f'network-final{SUFFIX}'
+FINAL = f'network-final{NETWORK_SUFFIX}'
 ORIGIN_FILE = 'started_from.json'
 
 
@@ -46,15 +45,18 @@ def save_options(run_dir, text):
     write_atomically(os.path.join(run_dir, OPTIONS_FILE), text.encode())
 
 
-def load_options(run_dir):
-    """The RunConfig of an earlier run; ValueError names the file that is missing or damaged."""
+def load_options(run_dir, parse):
+    """The options of an earlier run; ValueError names the file that is missing or damaged.
+
+    parse: text of the file -> options; may raise ValueError.
+    """
     path = os.path.join(run_dir, OPTIONS_FILE)
     if not os.path.isfile(path):
         raise ValueError(f'{run_dir}: not a run directory, there is no {OPTIONS_FILE} in it.')
     with open(path) as file:
         text = file.read()
     try:
-        return run_config_from_json(text)
+        return parse(text)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f'{path}: cannot be read as the options of a run ({error}).') from error
 
@@ -122,12 +124,12 @@ def is_finished(run_dir):
 
 def snapshot_name(kimg):
     """File name of the network snapshot at `kimg`."""
-    return f'network-snapshot-{int(kimg):06d}{SUFFIX}'
+    return f'network-snapshot-{int(kimg):06d}{NETWORK_SUFFIX}'
 
 
 def network_snapshots(run_dir):
     """{kimg: path} of the run's network snapshots, by ascending kimg."""
-    pattern = re.compile(r'network-snapshot-(\d{6,})' + re.escape(SUFFIX) + '$')
+    pattern = re.compile(r'network-snapshot-(\d{6,})' + re.escape(NETWORK_SUFFIX) + '$')
     found = {int(match.group(1)): os.path.join(run_dir, name) for name in os.listdir(run_dir)
              for match in [pattern.match(name)] if match}
     return dict(sorted(found.items()))

@@ -15,7 +15,6 @@ import tensorflow as tf
 import tqdm
 
 from runs.disk import Disk, append_line
-from training.layers import named_variables
 from formats.files import write_atomically
 
 KIMG = 'kimg'
@@ -31,16 +30,6 @@ def format_time(seconds):
     if s < 86400:
         return f'{s // 3600}h {s // 60 % 60:02d}m {s % 60:02d}s'
     return f'{s // 86400}d {s // 3600 % 24:02d}h {s // 60 % 60:02d}m'
-
-
-def tick_line(stats):
-    """The reference's progress line, unchanged, with what it lacks behind it."""
-    return ('tick {tick:<5d} kimg {kimg:<8.1f} lod {lod:<5.2f} minibatch {minibatch:<4d} '
-            'time {time:<12s} sec/tick {sec_per_tick:<7.1f} sec/kimg {sec_per_kimg:<7.2f} '
-            'maintenance {maintenance_sec:<6.1f} gpumem {gpumem_gb:<4.1f} '
-            'cpumem {cpumem_gb:<5.1f} {resolution}x{resolution}  {percent:.1f}%  ETA {eta}  '
-            'loss_D {loss_D:.3f} loss_G {loss_G:.3f}  images/s {images_per_sec:.1f}'
-            ).format(**stats)
 
 
 def memory_gb():
@@ -107,9 +96,9 @@ class RunLog:
                 self.disk.write(os.path.basename(path),
                                 functools.partial(write_atomically, path, kept))
 
-    def tick(self, stats):
-        """One tick's numbers: the line, stats.jsonl and TensorBoard scalars."""
-        self.say(tick_line(stats))
+    def tick(self, line, stats):
+        """One tick: its line for people, its numbers for stats.jsonl and TensorBoard."""
+        self.say(line)
         self._append('stats.jsonl', json.dumps(stats))
         with self._board.as_default(step=int(stats['nimg'])):
             for name, value in stats.items():
@@ -123,13 +112,11 @@ class RunLog:
             tf.summary.image(name, picture[None])
         self._board.flush()
 
-    def histograms(self, networks, nimg):
-        """The trained weights of {name: network} for TensorBoard, under the reference's names."""
+    def histograms(self, weights, nimg):
+        """{name: variable} for TensorBoard."""
         with self._board.as_default(step=int(nimg)):
-            for prefix, network in networks.items():
-                for name, variable in named_variables(network).items():
-                    if variable.trainable:
-                        tf.summary.histogram(f'{prefix}/{name}', variable)
+            for name, variable in weights.items():
+                tf.summary.histogram(name, variable)
         self._board.flush()
 
     def options(self, text):
@@ -162,10 +149,10 @@ class NoLog:
     def start_at(self, kimg):
         pass
 
-    def tick(self, stats):
+    def tick(self, line, stats):
         pass
 
-    def histograms(self, networks, nimg):
+    def histograms(self, weights, nimg):
         pass
 
     def options(self, text):

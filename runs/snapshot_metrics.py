@@ -8,7 +8,7 @@ import os
 from typing import Any, Callable, Dict, NamedTuple, Tuple
 
 from formats.files import write_atomically
-from training.snapshot import SUFFIX
+from formats.file_kind import NETWORK_SUFFIX
 
 
 class TooSlow(Exception):
@@ -17,16 +17,16 @@ class TooSlow(Exception):
 
 class SnapshotMetric(NamedTuple):
     """A metric as the training loop sees it."""
-    # (Gs, path of its network file, kimg, lod, seconds of the last tick) -> ({name of a result:
-    # value}, the line for metric-<name>.jsonl: these with kimg, network, seconds, what else there
-    # is to say); may raise TooSlow.
+    # (what a network file holds, its path, seconds of the last tick) -> ({name of a result: value},
+    # the line for metric-<name>.jsonl: these with kimg, network, seconds, what else there is to
+    # say); may raise TooSlow.
     measure: Callable[..., Tuple[Dict[str, float], Dict[str, Any]]]
     badness: Callable[[Dict[str, float]], float]  # of its results: lower for better networks
 
 
 def best_name(metric):
     """File name of the best network by a metric."""
-    return f'network-best-{metric}{SUFFIX}'
+    return f'network-best-{metric}{NETWORK_SUFFIX}'
 
 
 class SnapshotMetrics:
@@ -35,18 +35,22 @@ class SnapshotMetrics:
     def __init__(self, metrics, run_dir, log):
         self.metrics, self.run_dir, self.log = dict(metrics), run_dir, log
         self.deciding = next(iter(metrics), None)  # the metric that the best is chosen by
-        self._too_slow_at = {}  # {name of a metric: floor(lod) whose ticks are too short for it}
+        self._too_slow_at = {}  # {name of a metric: the stage whose ticks are too short for it}
 
-    def measure(self, Gs, network_path, kimg, lod, tick_seconds):
-        """Every metric of the network file that has just been written."""
+    def measure(self, snapshot, network_path, stage, tick_seconds):
+        """Every metric of the network file that has just been written.
+
+        snapshot: what the file holds, as the metrics take it.
+        stage: of the training; a metric that was too slow is tried again in another one.
+        """
         for name, metric in self.metrics.items():
-            if self._too_slow_at.get(name) == math.floor(lod):
+            if self._too_slow_at.get(name) == stage:
                 continue
             try:
-                values, record = metric.measure(Gs, network_path, kimg, lod, tick_seconds)
+                values, record = metric.measure(snapshot, network_path, tick_seconds)
                 is_best = name == self.deciding and metric.badness(values) < self._least_badness()
             except TooSlow:
-                self._too_slow_at[name] = math.floor(lod)
+                self._too_slow_at[name] = stage
                 self.log.say(f'{name} takes longer than a tick ({tick_seconds:.0f}s) and is left '
                              f'out at this resolution; --metrics={name} measures it all the same.')
                 continue

@@ -1,4 +1,4 @@
-"""Imports run one way: from the scripts down to training.config, never back up."""
+"""Imports run one way: from the scripts down to formats, never back up (docs/architecture.md)."""
 
 import ast
 import pathlib
@@ -6,18 +6,30 @@ import pathlib
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-ROOMS = ('training', 'conversion', 'metrics', 'pictures', 'benchmarks', 'tests')
 SCRIPTS = {path.stem for path in ROOT.glob('*.py')}
+
+# What of ours each package may import. Whatever it may not is an error, a script above all.
+MAY_USE = {
+    'formats': set(),
+    'runs': {'formats'},
+    'training': {'formats', 'runs'},
+    'conversion': {'formats', 'runs', 'training'},
+    'metrics': {'formats', 'runs', 'training', 'conversion'},
+    'pictures': {'formats', 'runs', 'training', 'conversion', 'metrics'},
+    'cli': {'formats', 'runs', 'training', 'conversion', 'metrics', 'pictures'},
+}
+OURS = set(MAY_USE)
+ANYTHING = {'benchmarks', 'tests'}   # these may import whatever they measure or test
+# All that conversion may use of training: what describes a data set.
+OF_TRAINING_FOR_CONVERSION = {'dataset', 'images'}
 FILES = sorted(path.relative_to(ROOT)
-               for pattern in ['*.py', *(f'{room}/**/*.py' for room in ROOMS)]
+               for pattern in ['*.py', *(f'{room}/**/*.py' for room in [*MAY_USE, *ANYTHING])]
                for path in ROOT.glob(pattern))
 
-# All that each of these files may import from training. A file that is not named here may import
-# anything but loop.
+# All that each of these files of training may import from training. A file that is not named here
+# may import anything but the loop.
 MAY_IMPORT = {
-    'checkpoints': set(),
     'config': set(),
-    'disk': {'checkpoints', 'runs'},
     'rollback': {'layers'},
     'schedule': {'config'},
     'layers': {'precision'},
@@ -28,9 +40,8 @@ MAY_IMPORT = {
     'replicas': set(),
     'cluster': {'replicas'},
     'networks_progan': {'config', 'layers', 'networks'},
-    'reference': {'config', 'layers', 'networks', 'networks_progan', 'network_states'},
-    'snapshot': {'config', 'layers', 'networks', 'networks_progan', 'file_kind', 'reference',
-                 'state'},
+    'reference': {'config', 'layers', 'networks', 'networks_progan'},
+    'snapshot': {'config', 'layers', 'networks', 'networks_progan', 'reference', 'state'},
     'state': {'adam', 'config', 'layers', 'networks', 'networks_progan', 'replicas'},
     'steps': {'config', 'layers', 'losses', 'networks', 'replicas', 'seeds', 'state'},
 }
@@ -57,12 +68,18 @@ def violations(path, source):
         module = rest.partition('.')[0]
         if top in SCRIPTS:
             found.append(f'{path} imports the script {top}.py')
-        if room == 'training' and top in ('metrics', 'conversion'):
-            found.append(f'{path}: training imports {top}')
+        if room in MAY_USE and top in OURS - MAY_USE[room] - {room}:
+            found.append(f'{path}: {room} imports {top}')
+        if room == 'formats' and top in ('tensorflow', 'keras'):
+            found.append(f'{path}: formats imports {top}')
+        if room == 'conversion' and top == 'training' and module not in (
+                {''} | OF_TRAINING_FOR_CONVERSION):
+            found.append(f'{path}: conversion imports training/{module}.py')
         if top == 'tensorflow_addons' and path.as_posix() != 'tests/test_layers.py':
             found.append(f'{path}: tensorflow_addons is for tests/test_layers.py alone')
-        if imported.startswith('absl.flags') and len(path.parts) > 1 and room != 'tests':
-            found.append(f'{path}: only scripts read flags')
+        if imported.startswith('absl.flags') and len(path.parts) > 1 and room not in (
+                'tests', 'cli'):
+            found.append(f'{path}: only scripts, and what they share, read flags')
         if room == 'training' and top == 'training' and module:
             if module not in MAY_IMPORT.get(name, {module} - {'loop'}):
                 found.append(f'{path}: training/{name}.py imports training/{module}.py')
@@ -99,7 +116,7 @@ def test_a_wrong_import_is_found(path, source):
     ('tests/test_layers.py', 'import tensorflow_addons as tfa'),
     ('training/loop.py', 'from training import dataset, steps, state'),
     ('cli/startup.py', 'from absl import app'),
-    ('dataset_tool.py', 'from absl import flags\nfrom conversion import images'),
+    ('dataset_tool.py', 'from absl import flags\nfrom conversion import from_images'),
 ])
 def test_a_right_import_is_let_through(path, source):
     assert violations(pathlib.Path(path), source) == []

@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from runs.log import RunLog, format_time, tick_line
+from runs.log import RunLog, format_time
+from training.progress import tick_line
 
 STATS = {'tick': 17, 'kimg': 2100.0, 'lod': 5.5, 'minibatch': 128, 'time': '1h 31m 20s',
          'sec_per_tick': 412.8, 'sec_per_kimg': 3.44, 'maintenance_sec': 4.1, 'gpumem_gb': 5.3,

@@ -14,6 +14,7 @@ from metrics.real_statistics import (
 from metrics.sources import DatasetSource
 from small_data import write_dataset
 from training.dataset import TFRecordDataset
+from training.snapshot import Snapshot
 
 
 class Networks:
@@ -165,7 +166,7 @@ def test_training_uses_the_same_statistics(datasets, tmp_path, monkeypatch):
     metric = in_training.loop_metrics(['fid10k'], datasets[0], True, 7)['fid10k']
     network = tmp_path / 'network.safetensors'
     network.write_bytes(b'')
-    first, second = (metric.measure(None, network, 1.0, 0.0, tick_seconds=1)[0] for _ in range(2))
+    first, second = (metric.measure(Snapshot(None, None, None, 1.0, 0.0), network, tick_seconds=1)[0] for _ in range(2))
     assert first == second
     assert networks.calls == 2 + 3 + 3  # 40 reals, 32 at a time, once; 40 fakes, 16 at a time
     expected = CachedStatistics(datasets[0], True, 7, networks, tmp_path).path(40)

@@ -54,7 +54,7 @@ def rolled_back(data, tmp_path_factory):
     """The directory of a run that has met a NaN once, and gone on to its end."""
     run_dir = tmp_path_factory.mktemp('once') / 'run'
     run_dir.mkdir()
-    for name in ('network-snapshot-000000.safetensors.part', 'fakes000000.png.tmp'):
+    for name in ('network-snapshot-000000.safetensors.part', 'fakes000000.png.part'):
         os.symlink('/dev/full', run_dir / name)  # so that the first of each finds no room
     with pytest.MonkeyPatch.context() as monkeypatch:
         train(monkeypatch, run_dir, small_config(data), [], times=1)

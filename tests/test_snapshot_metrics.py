@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import types
 
@@ -12,9 +13,15 @@ from metrics.features import FeatureNetworks
 from metrics.sources import DatasetSource
 from small_data import write_dataset
 from training.dataset import TFRecordDataset
+from training.snapshot import Snapshot
 from runs.log import RunLog
 from training.loop import Run
 from runs.snapshot_metrics import SnapshotMetric, SnapshotMetrics, TooSlow
+
+
+def held(kimg, lod=0.0):
+    """What a network file is said to hold; nothing here looks at the networks."""
+    return Snapshot(None, None, None, kimg, lod)
 
 
 class Trial:
@@ -30,7 +37,7 @@ class Trial:
         if kimg is not None:
             self.log.start_at(kimg)
         self.metrics = SnapshotMetrics({name: SnapshotMetric(
-            lambda Gs, path, kimg, lod, seconds, name=name: self._measured(name, kimg),
+            lambda snapshot, path, seconds, name=name: self._measured(name, snapshot.kimg),
             lambda values, name=name: values[name]) for name in names}, str(self.run_dir), self.log)
 
     def _measured(self, name, kimg):
@@ -43,7 +50,7 @@ class Trial:
         self.values = {'other': 0.0, **values}
         path = self.run_dir / f'network-snapshot-{kimg:06d}.safetensors'
         path.write_text(f'network of {kimg}')
-        self.metrics.measure(None, str(path), kimg, lod, tick_seconds=12)
+        self.metrics.measure(held(kimg, lod), str(path), math.floor(lod), tick_seconds=12)
 
     def best(self):
         return (self.run_dir / 'network-best-fd.safetensors').read_text()
@@ -112,7 +119,7 @@ def test_a_slow_metric_is_given_up_until_the_next_resolution(trial):
 def test_after_a_start_within_a_tick_its_seconds_are_those_of_a_whole_one():
     seen = []
     run = types.SimpleNamespace(
-        run_dir='', kimg=1, state=types.SimpleNamespace(Gs=None), log=types.SimpleNamespace(say=0),
+        run_dir='', kimg=1, state=types.SimpleNamespace(G=None, D=None, Gs=None), log=types.SimpleNamespace(say=0),
         config=types.SimpleNamespace(keep_snapshots=0), save_networks=lambda *_: 'network',
         metrics=types.SimpleNamespace(measure=lambda *values: seen.append(values[-1])),
         tick_seconds=3.0, tick_images=16)
@@ -143,15 +150,15 @@ def stops_at(late):
 def test_auto_stops_when_the_tick_is_over(spots, monkeypatch):
     dataset, path = spots
     metric = in_training.loop_metrics(['auto'], dataset, False, 0)['swd16k']
-    values, _ = metric.measure(None, path, 7.0, 0.0, tick_seconds=600)
+    values, _ = metric.measure(held(7.0), path, tick_seconds=600)
     assert values['swd16k'] > 0
     with pytest.raises(TooSlow):
-        metric.measure(None, path, 7.0, 0.0, tick_seconds=0)
+        metric.measure(held(7.0), path, tick_seconds=0)
     monkeypatch.setattr(in_training, '_stop_after', stops_at('statistics'))
     with pytest.raises(TooSlow):
-        metric.measure(None, path, 7.0, 0.0, tick_seconds=600)
+        metric.measure(held(7.0), path, tick_seconds=600)
     asked_for = in_training.loop_metrics(['swd16k'], dataset, False, 0)['swd16k']
-    values, _ = asked_for.measure(None, path, 7.0, 0.0, tick_seconds=0)
+    values, _ = asked_for.measure(held(7.0), path, tick_seconds=0)
     assert values['swd16k'] > 0
 
 
@@ -160,13 +167,13 @@ def test_feature_networks_of_the_users_own_are_taken(spots):
     networks = FeatureNetworks({'inception': 'mine.pb'})
     metric = in_training.loop_metrics(['fid10k'], dataset, False, 0, networks)['fid10k']
     with pytest.raises(ValueError, match='mine.pb'):
-        metric.measure(None, path, 7.0, 0.0, tick_seconds=1)
+        metric.measure(held(7.0), path, tick_seconds=1)
 
 
 def test_a_line_says_all_that_run_metrics_says(spots):
     dataset, path = spots
     metric = in_training.loop_metrics(['swd16k'], dataset, False, 3)['swd16k']
-    values, record = metric.measure(None, path, 7.0, 0.0, tick_seconds=1)
+    values, record = metric.measure(held(7.0), path, tick_seconds=1)
     setting = subjects.Setting(FeatureNetworks(), seed=3)
     expected = results.measure('swd16k', *subjects.of_generator(
         None, path, 7.0, 0.0, dataset, setting)[1:])[1]
@@ -195,7 +202,7 @@ def test_the_fingerprint_is_computed_once_and_only_for_a_metric(spots, monkeypat
     metric = in_training.loop_metrics(['swd16k'], dataset, False, 0)['swd16k']
     assert not calls
     for kimg in (7.0, 8.0):
-        metric.measure(None, path, kimg, 0.0, tick_seconds=1)
+        metric.measure(held(kimg), path, tick_seconds=1)
     assert len(calls) == 1
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import signal
 import time
 
 import numpy as np
@@ -21,6 +20,7 @@ from training.dataset import TFRecordDataset, blend_reals, plain_errors
 from training.distance import compiled_distance
 from runs.log import NoLog, RunLog, format_time, memory_gb
 from training.precision import worthwhile
+from training.progress import tick_line
 from training.replicas import Replicas, replica_number
 from training.rollback import ADVICE, MAX_ROLLBACKS, first_not_finite
 from runs.directory import (CHECKPOINTS, FINAL, OPTIONS_FILE, remove_old_snapshots, save_options,
@@ -28,37 +28,11 @@ from runs.directory import (CHECKPOINTS, FINAL, OPTIONS_FILE, remove_old_snapsho
 from training.schedule import chunks_of, training_schedule
 from training.seeds import folded_seed, random_normal, run_seed
 from runs.snapshot_metrics import SnapshotMetrics
+from runs.stopping import Interrupted, StopSignal
 from training.state import TrainingState, copy_weights
 from training.steps import discriminator_step, train_iteration
 
 GRID_SEED, LABEL_SEED = 1, 2  # what a draw is for, folded into the run's seed
-
-
-class Interrupted(Exception):
-    """The run was asked to stop (SIGINT, SIGTERM); a checkpoint has been written."""
-
-
-class StopSignal:
-    """Remembers SIGINT and SIGTERM, so that a run stops between two iterations, not inside one."""
-
-    def __init__(self):
-        self.number = None
-        self._previous = {}
-
-    def __enter__(self):
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._previous[number] = signal.signal(number, self._received)
-        return self
-
-    def __exit__(self, *_):
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    def _received(self, number, _):
-        if self.number is not None:  # the second time: at once
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        self.number = number
 
 
 class SampleGrid:
@@ -344,7 +318,9 @@ class Run:
         if path is not None:
             # Those of a whole tick: after a start within one, its seconds are of the rest only.
             seconds = self.tick_seconds * max(1, 1000 * sched.tick_kimg / self.tick_images)
-            self.metrics.measure(self.state.Gs, path, self.kimg, sched.lod, seconds)
+            measured = snapshot.Snapshot(self.state.G, self.state.D, self.state.Gs, self.kimg,
+                                         sched.lod)
+            self.metrics.measure(measured, path, math.floor(sched.lod), seconds)
             remove_old_snapshots(self.run_dir, self.config.keep_snapshots, self.log.say)
 
     def save_checkpoint(self):
@@ -386,13 +362,13 @@ class Run:
         tick = int(self.state.tick) + 1
         stats = self._take_stats(sched, tick)
         start = time.time()
-        self.log.tick(stats)
+        self.log.tick(tick_line(stats), stats)
         broken = first_not_finite(self.state, stats)
         if broken:
             self.roll_back(broken)
             return
         if self.config.histograms:
-            self.log.histograms({'G': self.state.G, 'D': self.state.D}, self.state.nimg)
+            self.log.histograms(self.state.trained_weights(), self.state.nimg)
         self.state.tick.assign_add(1)
         self.state.tick_start_nimg.assign(self.state.nimg)
         if self.replicas.is_chief:

@@ -18,6 +18,7 @@ import safetensors
 import safetensors.numpy
 import tensorflow as tf
 
+from formats.file_kind import NETWORK_SUFFIX
 from formats.files import write_atomically
 from training import reference
 from training.config import architecture_of, network_config_from_dict
@@ -25,7 +26,6 @@ from training.layers import named_variables
 from training.state import build_network
 
 FORMAT = 'stylegan-tf2-networks-1'
-SUFFIX = '.safetensors'
 
 
 class Snapshot(NamedTuple):
@@ -73,7 +73,7 @@ def load(path) -> Snapshot:
     path = os.fspath(path)
     if not os.path.isfile(path):
         raise FileNotFoundError(f'{path}: there is no such network file.')
-    if not path.endswith(SUFFIX):
+    if not path.endswith(NETWORK_SUFFIX):
         networks = reference.load_networks(path)
         if 'Gs' not in networks:
             raise ValueError(f'{path}: holds {" and ".join(networks)} only, no generator.')

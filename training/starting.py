@@ -7,10 +7,11 @@ import os
 from typing import Any, NamedTuple, Optional
 
 from formats import download
+from formats.file_kind import NETWORK_SUFFIX
 from training import snapshot
 from runs import directory
 from runs.checkpoints import newest_nimg
-from training.config import RunConfig
+from training.config import RunConfig, run_config_from_json
 from training.schedule import chunks_of, full_resolution_kimg, training_schedule
 
 # Options that decide no number of a training (batch_gpu: rounding, and the groups of the minibatch
@@ -59,7 +60,7 @@ def find_start(config, outdir, resume, resume_snapshot=None, resume_kimg=None) -
         return _auto(config, outdir)
     if resume == 'latest':
         return _latest(config, outdir)
-    if resume.endswith((snapshot.SUFFIX, '.pkl')) or os.sep in resume and not os.path.isdir(resume):
+    if resume.endswith((NETWORK_SUFFIX, '.pkl')) or os.sep in resume and not os.path.isdir(resume):
         raise ValueError(f'--resume={resume}: there is no such file or directory.')
     return _go_on(config, directory.find_run(outdir, resume))
 
@@ -170,7 +171,7 @@ def _same_run(config, outdir, origin):
 def _difference(run_dir, config, origin):
     """Why a run is not one that this command began; None if it is."""
     try:
-        earlier, its_origin = directory.load_options(run_dir), directory.load_origin(run_dir)
+        earlier, its_origin = directory.load_options(run_dir, run_config_from_json), directory.load_origin(run_dir)
     except ValueError as error:
         return f'cannot be gone on with: {error}'
     if its_origin is None and origin is not None:
@@ -187,7 +188,7 @@ def _difference(run_dir, config, origin):
 
 def _go_on(config, run_dir):
     """From the newest checkpoint of a run; complete where that has nothing left to do."""
-    earlier, networks = directory.load_options(run_dir), {'G': config.G, 'D': config.D}
+    earlier, networks = directory.load_options(run_dir, run_config_from_json), {'G': config.G, 'D': config.D}
     _check_same(f'run {os.path.basename(run_dir)}', {'G': earlier.G, 'D': earlier.D}, networks,
                 fields=DATA_FIELDS if directory.has_origin(run_dir) else None)
     # One that began with a network file has the architecture of that.

@@ -62,6 +62,12 @@ class TrainingState(tf.Module):
         self.stat_sums = tf.Variable(tf.zeros([len(self.STATS)], tf.float64))
         self.stat_counts = tf.Variable(tf.zeros([len(self.STATS)], tf.float64))
 
+    def trained_weights(self):
+        """{'G/<reference name>': variable, 'D/...'} of all that is trained."""
+        return {f'{part}/{name}': variable for part in 'GD'
+                for name, variable in named_variables(getattr(self, part)).items()
+                if variable.trainable}
+
     def add_stats(self, values, counted=True):
         """Adds {name: value} to this tick's sums, on each replica (read once a tick).
 
