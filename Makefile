@@ -1,16 +1,17 @@
 # make demo       everything from a folder of images to a trained network and its samples
 # make test       the tests; make test-slow: those that take minutes
-# All of them first set up .venv with what requirements.txt names.
+# make lint       ruff: style and mistakes that a reader of the code alone can find
+# All of them first set up .venv with what requirements.txt and requirements-dev.txt name.
 
 PYTHON := .venv/bin/python
 SET_UP := .venv/.ready
 
-.PHONY: help demo test test-slow
+.PHONY: help demo test test-slow lint
 
 help:
 	@sed -n 's/^# //p' Makefile
 
-$(SET_UP): requirements.txt scripts/setup_venv.sh
+$(SET_UP): requirements.txt requirements-dev.txt scripts/setup_venv.sh
 	@scripts/setup_venv.sh
 
 # The images and the dataset are made once; delete the folder to have it made again.
@@ -30,3 +31,6 @@ test: $(SET_UP)
 
 test-slow: $(SET_UP)
 	$(PYTHON) -m pytest -m slow
+
+lint: $(SET_UP)
+	$(PYTHON) -m ruff check .

@@ -14,10 +14,8 @@ import sys
 
 from absl.flags import argparse_flags
 
-from conversion import celeba, cifar, decode, hdf5, lsun, mnist, svhn
-from conversion import writing
-from conversion import from_images
 from cli import startup
+from conversion import celeba, cifar, decode, from_images, hdf5, lsun, mnist, svhn, writing
 
 
 def _on_off(text):

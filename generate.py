@@ -11,10 +11,9 @@ Seed s is the latent numpy.random.RandomState(s).randn(1, latent_size), as every
 
 import os
 
-from cli import startup
-
 from absl import flags
 
+from cli import startup
 from pictures.latents import class_labels, latents_of, parse_floats, parse_numbers
 
 FLAGS = flags.FLAGS
@@ -123,8 +122,8 @@ def opened(mode):
 def main(args):
     startup.refuse_positional(args)
     mode, seeds = chosen_mode(), parse_numbers(FLAGS.seeds, 'seeds')
-    from pictures import w_files
     from formats.png import save_png
+    from pictures import w_files
     painter = opened(mode)
     if mode == 'mixing':
         sheet = mixing_sheet(painter)

@@ -10,10 +10,9 @@ layers; 8 = truncation. Style ranges, crops and sizes follow from the network's 
 
 import os
 
-from cli import startup
-
 from absl import flags
 
+from cli import startup
 from pictures.latents import parse_numbers
 
 FLAGS = flags.FLAGS
@@ -68,9 +67,9 @@ def drawable(painter, numbers):
 def main(args):
     startup.refuse_positional(args)
     seeds = {flag: _numbers(flag) for flag in ('seeds', 'row_seeds', 'col_seeds')}
+    from formats.png import save_png
     from pictures import figures
     from pictures.painter import open_painter
-    from formats.png import save_png
     options = figures.Options(trunc=FLAGS.trunc, grid_seed=FLAGS.grid_seed,
                               class_idx=FLAGS.class_idx, **seeds)
     by_network = {}

@@ -14,11 +14,10 @@ Films are loops unless --noloop is given. However long they are, they take the s
 import math
 import re
 
-from cli import startup
-
 import tqdm
 from absl import flags
 
+from cli import startup
 from pictures.latents import class_labels, latents_of, parse_numbers
 
 FLAGS = flags.FLAGS

@@ -9,9 +9,9 @@ Runs may be training still. Metrics are those of the metric-*.jsonl in the run d
 
 import os
 
-from cli import startup
-
 from absl import flags
+
+from cli import startup
 
 FLAGS = flags.FLAGS
 

@@ -12,12 +12,11 @@ import math
 import os
 import sys
 
-from cli import startup
-
 from absl import flags
 
-from pictures.latents import class_labels, latents_of, parse_numbers
+from cli import startup
 from formats import download
+from pictures.latents import class_labels, latents_of, parse_numbers
 
 FLAGS = flags.FLAGS
 MINIBATCH = 8  # images at once: 1024x1024 ones fit into 8 GB
@@ -39,6 +38,7 @@ flags.mark_flag_as_required('network')
 def generate(Gs, z, labels, lod):
     """z: [N, latent_size] -> uint8 [N, H, W, C], in batches; lod: where training had got to."""
     import numpy as np
+
     from training.images import to_uint8
     options = {'lod': lod}
     if hasattr(Gs, 'mapping'):  # ProGAN has neither truncation nor noise

@@ -11,10 +11,10 @@ and has a taste for the usual. Look at the images before you leave any out.
 import os
 import sys
 
-from cli import startup
-
 import tqdm
 from absl import flags
+
+from cli import startup
 
 FLAGS = flags.FLAGS
 
@@ -42,10 +42,10 @@ def progress(pools):
 
 def main(args):
     startup.refuse_positional(args)
-    from pictures import image_sources, ranking
     from formats import download
-    from training import snapshot
     from formats.png import save_png
+    from pictures import image_sources, ranking
+    from training import snapshot
     network = snapshot.load(download.local_path(FLAGS.network, FLAGS.cache_dir))
     if network.D is None:
         raise ValueError(f'--network={FLAGS.network}: holds no discriminator, it was made for '

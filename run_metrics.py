@@ -13,12 +13,10 @@ ppl_zfull, ppl_wfull, ppl_zend, ppl_wend, ppl2_wend, ls. docs/metrics.md says wh
 import dataclasses
 import sys
 
-from cli import startup
-
 import tqdm
 from absl import flags
 
-from cli import feature_flags
+from cli import feature_flags, startup
 
 FLAGS = flags.FLAGS
 
@@ -113,11 +111,12 @@ def print_networks():
 def subjects():
     """Yields each Subject to measure and the directory for its results."""
     import tensorflow as tf
+
+    from formats import download
     from metrics.devices import Devices
     from metrics.subjects import Setting, networks_of_run, of_images, of_network
-    from formats import download
-    from training import replicas
     from runs import directory
+    from training import replicas
     from training.config import run_config_from_json
     tf.get_logger().setLevel('ERROR')  # it takes the copies on several GPUs for needless retracing
     devices = Devices(replicas.local_devices(FLAGS.num_gpus))

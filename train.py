@@ -15,14 +15,10 @@ import contextlib
 import os
 import sys
 
-from cli import startup
-
 from absl import flags
 
-from conversion import cache, decode
-from conversion import from_images
-from cli import feature_flags
-from cli import options
+from cli import feature_flags, options, startup
+from conversion import cache, decode, from_images
 from training.config import PRESETS, find_preset, run_config, run_config_from_json, to_json
 
 FLAGS = flags.FLAGS
@@ -161,6 +157,7 @@ def main(args):
 def found_replicas():
     """The devices that --strategy and --num_gpus name."""
     import tensorflow as tf
+
     from training import cluster, replicas
     tf.get_logger().setLevel('WARNING')  # its strategies tell much
     if FLAGS.strategy == 'mirrored':
@@ -185,8 +182,8 @@ def found_start(config, replicas):
 @contextlib.contextmanager
 def run_directory(start, replicas):
     """The chief's run directory, new or old, which no other process may use meanwhile."""
-    from training import starting
     from runs import directory
+    from training import starting
     if not replicas.is_chief:
         yield None
         return

@@ -16,6 +16,7 @@ import pathlib
 import sys
 import tempfile
 import time
+from functools import partial
 from typing import NamedTuple
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')  # before TensorFlow is imported: no banner
@@ -27,9 +28,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / 'tests')]
 
 from feature_files import write_classifier  # noqa: E402
+
 from metrics import kernel, sliced_wasserstein  # noqa: E402
-from metrics.attribute_classifiers import (  # noqa: E402
-    NAMES, AttributeClassifier, ClassifierFile)
+from metrics.attribute_classifiers import NAMES, AttributeClassifier, ClassifierFile  # noqa: E402
 from metrics.features import MAX_RESOLUTION, rgb, shrunk  # noqa: E402
 from metrics.frechet import Moments, frechet_distance  # noqa: E402
 from metrics.inception_score import inception_score  # noqa: E402
@@ -99,7 +100,7 @@ def feature_seconds(images, size, batches):
     result = {}
     for name, function in functions.items():
         compiled = tf.function(function)
-        result[name] = seconds(lambda: compiled(images).numpy(), batches) / len(images)
+        result[name] = seconds(lambda compiled=compiled: compiled(images).numpy(), batches) / len(images)
     return result
 
 
@@ -148,7 +149,7 @@ def image_metrics(images, generate):
     few = max(len(images), 2 ** 20 // size ** 2)
     batch = np.resize(images, [few, *images.shape[1:]])
     sides = [sliced_wasserstein.Patches(3 * few, size, images.shape[3], side) for side in range(2)]
-    cutting = sum(seconds(lambda: side.add(batch), 2) for side in sides) / len(sides) / few
+    cutting = sum(seconds(partial(side.add, batch), 2) for side in sides) / len(sides) / few
     directions = seconds(lambda: sliced_wasserstein.distance(*sides, 0)) / (3 * few)
     ms_ssim(images[::2], images[1::2])
     similarity = seconds(lambda: ms_ssim(images[::2], images[1::2])) / len(images)

@@ -45,9 +45,10 @@ class Training:
     def __init__(self, args, precision):
         import numpy as np
         import tensorflow as tf
+
+        from runs.log import memory_gb
         from training import loop
         from training.config import Precision
-        from runs.log import memory_gb
         from training.replicas import local_replicas
         from training.state import TrainingState
         if args.virtual_cpus:

@@ -18,11 +18,10 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.dirname(HERE)]
 
-from matplotlib.figure import Figure  # noqa: E402
-from matplotlib.ticker import NullFormatter  # noqa: E402
-
 import benchmark_training  # noqa: E402
 from arithmetic import iteration_flops  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.ticker import NullFormatter  # noqa: E402
 
 RESOLUTIONS = (8, 16, 32, 64)   # at MINIBATCH
 MINIBATCHES = (2, 4, 8, 16)          # at RESOLUTION

@@ -29,8 +29,8 @@ sys.path.insert(0, ROOT)
 
 from metrics.sliced_wasserstein import swd  # noqa: E402
 from metrics.sources import DatasetSource, GeneratorSource  # noqa: E402
+from runs import directory  # noqa: E402
 from training import snapshot  # noqa: E402
-from runs import directory
 from training.dataset import TFRecordDataset  # noqa: E402
 
 REFERENCE = os.path.join(ROOT, 'tests', 'parity', 'digits', 'network-final.pkl')

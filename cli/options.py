@@ -69,7 +69,7 @@ def parse(option, text):
                'Optional[int]': (_optional(int), "a whole number or 'none'"),
                'Optional[float]': (_optional(_number), "a number or 'none'"),
                'Union[bool, str]': (_fused, "'true', 'false' or 'auto'"),
-               'Optional[Tuple[float, ...]]': (_optional(_taps), "numbers such as 1,2,1 or 'none'")}
+               'Optional[tuple[float, ...]]': (_optional(_taps), "numbers such as 1,2,1 or 'none'")}
     read, wanted = readers[option.kind]
     try:
         return read(text)

@@ -8,9 +8,8 @@ import json
 import os
 import zipfile
 
-from conversion import labels
+from conversion import from_images, labels
 from conversion.collection import find_collection
-from conversion import from_images
 
 _VERSION = 1  # of the conversion: another one must not find the datasets of this
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-from conversion import decode
-from conversion import from_images
+from conversion import decode, from_images
 
 WIDTH, HEIGHT, SIDE = 178, 218, 128
 

@@ -9,9 +9,8 @@ from typing import Optional
 
 from PIL import ImageColor
 
-from conversion import decode, labels, scan, target, workers
+from conversion import decode, labels, scan, target, workers, writing
 from conversion.collection import find_collection, printable, read_file
-from conversion import writing
 from formats.records import LevelFiles, pyramid
 
 

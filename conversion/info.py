@@ -8,8 +8,8 @@ import numpy as np
 
 from conversion import writing
 from conversion.labels import describe
-from training.dataset import TFRecordDataset
 from formats.records import level_path
+from training.dataset import TFRecordDataset
 
 SAMPLE = 10000          # images that mean and standard deviation are taken from, at the most
 NEAR = 3.0              # root mean square difference, in grey levels, of near-duplicates ...

@@ -7,8 +7,7 @@ import functools
 import numpy as np
 from PIL import Image
 
-from conversion import decode, target, workers
-from conversion import writing
+from conversion import decode, target, workers, writing
 from formats.records import pyramid
 
 

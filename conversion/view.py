@@ -9,8 +9,7 @@ import re
 
 from PIL import Image, ImageShow
 
-from conversion import workers
-from conversion import writing
+from conversion import workers, writing
 from conversion.labels import DEFAULT_FILE, class_numbers
 from formats.png import save_png
 from training import images

@@ -5,12 +5,10 @@ from __future__ import annotations
 import pickle
 import re
 from dataclasses import dataclass
-from typing import Dict
 
 import numpy as np
 
-from formats import file_kind
-from formats import inert_pickle
+from formats import file_kind, inert_pickle
 
 MAX_NETWORKS = 16       # in a file, and components in a network
 MAX_VARIABLES = 10_000  # of a network: the largest published one has 143
@@ -24,11 +22,11 @@ class NetworkState:
     """One network of a pickle, as the file describes it; nothing of it was executed."""
     name: str                          # 'G', 'D', 'Gs', ...
     version: int                       # of the reference's state format: 1 ProGAN, 2 or 3 StyleGAN
-    static_kwargs: Dict[str, object]   # what was not default when it was built
+    static_kwargs: dict[str, object]   # what was not default when it was built
     build_func_name: str               # 'G_style', 'D_basic', ...
     build_module_src: str              # the source text in the file: for reading, never run
-    variables: Dict[str, np.ndarray]   # those of the components included, prefixed with their names
-    components: Dict[str, 'NetworkState']
+    variables: dict[str, np.ndarray]   # those of the components included, prefixed with their names
+    components: dict[str, NetworkState]
 
 
 def _part(state, key, kind, owner, default=None):

@@ -12,7 +12,7 @@ import io
 import os
 import pickle
 import zipfile
-from typing import NamedTuple, Tuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,8 +30,8 @@ class Tensor(NamedTuple):
     """A view of a storage."""
     storage: Storage
     offset: int               # in elements, as the strides
-    shape: Tuple[int, ...]
-    strides: Tuple[int, ...]
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
 
 
 def _tensor(storage, offset, shape, strides, *_):

@@ -11,13 +11,13 @@ from typing import NamedTuple, Optional
 import safetensors.numpy
 import tensorflow as tf
 
+from formats import download
+from formats.files import file_sha256
+from formats.torch_file import read_state_dict
 from metrics.attribute_classifiers import NAMES, AttributeClassifier, ClassifierFile
 from metrics.devices import ONE_DEVICE
 from metrics.inception import load_inception
-from formats.torch_file import read_state_dict
 from metrics.vgg16 import LPIPS, VGG16
-from formats import download
-from formats.files import file_sha256
 from training.layers import downscale2d
 
 FOLDER = 'metrics'      # below the cache directory
@@ -220,7 +220,8 @@ class FeatureNetworks:
         for key in CLASSIFIER_FILES:
             file = ClassifierFile(self.path(key))
             if not self._classifiers or self._classifiers[0].config != file.config:
-                self._classifiers = self.devices.copies(lambda _: AttributeClassifier(file.config))
+                self._classifiers = self.devices.copies(
+                    lambda _, config=file.config: AttributeClassifier(config))
             for classifier in self._classifiers:
                 file.assign_to(classifier)
             yield (key[len('celebahq-classifier-'):-len('.pkl')],

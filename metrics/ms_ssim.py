@@ -19,7 +19,7 @@ C1 = (0.01 * 255) ** 2
 C2 = (0.03 * 255) ** 2
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _gaussian(size):
     """Weights of the window along one side, float32 [size]."""
     places = np.arange(size) - (size - 1) / 2

@@ -10,9 +10,9 @@ import zipfile
 
 import numpy as np
 
-from metrics.features import RESIZES
 from formats import download
 from formats.files import write_atomically
+from metrics.features import RESIZES
 
 FOLDER = 'statistics'  # below the cache directory
 MEAN, COVARIANCE, ABOUT = 'mu', 'sigma', 'about'  # the first two: the keys that others use too

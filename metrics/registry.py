@@ -11,7 +11,7 @@ import contextlib
 import operator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -60,13 +60,13 @@ class Task:
 @dataclass(frozen=True)
 class Metric:
     """An entry of METRICS."""
-    compute: Callable[[Task], Dict[str, float]]  # -> {name of a result: value}
-    networks: Tuple[str, ...] = ()               # feature networks, as FeatureNetworks names them
+    compute: Callable[[Task], dict[str, float]]  # -> {name of a result: value}
+    networks: tuple[str, ...] = ()               # feature networks, as FeatureNetworks names them
     needs_generator: bool = False                # not only its images
     reals: Optional[str] = None                  # what it needs of them: IMAGES, or STATISTICS
                                                  # where mean and covariance will do
     # Its results as one number, lower for better networks; None = the result of its own name.
-    badness: Optional[Callable[[Dict[str, float]], float]] = None
+    badness: Optional[Callable[[dict[str, float]], float]] = None
 
     @property
     def count(self):

@@ -5,18 +5,17 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
-from conversion import cache, decode
-from conversion import from_images
+from conversion import cache, decode, from_images
+from formats import download
 from formats.files import file_sha256
 from metrics.features import FeatureNetworks
 from metrics.real_statistics import CachedStatistics, check_graph, read_statistics
 from metrics.registry import Task
 from metrics.sources import DatasetSource, GeneratorSource
-from formats import download
-from training import snapshot
 from runs import directory
+from training import snapshot
 from training.dataset import TFRecordDataset
 
 
@@ -24,7 +23,7 @@ class Subject(NamedTuple):
     """Something to measure."""
     label: str             # how a table calls it
     task: Task
-    about: Dict[str, Any]  # for the file of results: names and hashes
+    about: dict[str, Any]  # for the file of results: names and hashes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Setting:
     seed: int = 0
     minibatch: int = 32
     cache_dir: Optional[str] = None       # None = the one for downloads
-    kept: Dict[Any, Any] = dataclasses.field(default_factory=dict)  # what was computed of reals
+    kept: dict[Any, Any] = dataclasses.field(default_factory=dict)  # what was computed of reals
 
 
 def open_images(path, setting, config=None):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Callable, NamedTuple, Optional, Tuple
+from typing import Callable, NamedTuple, Optional
 
 import numpy as np
 
@@ -26,9 +26,9 @@ PSIS = (1, 0.7, 0.5, 0, -0.5, -1)
 class Options:
     """What may be changed of the paper's figures; None = as in the paper."""
     trunc: Optional[float] = None                 # psi, of all figures but 8
-    seeds: Optional[Tuple[int, ...]] = None       # of the images of figures 4, 5 and 8
-    row_seeds: Optional[Tuple[int, ...]] = None   # Figure 3: destinations
-    col_seeds: Optional[Tuple[int, ...]] = None   # Figure 3: sources
+    seeds: Optional[tuple[int, ...]] = None       # of the images of figures 4, 5 and 8
+    row_seeds: Optional[tuple[int, ...]] = None   # Figure 3: destinations
+    col_seeds: Optional[tuple[int, ...]] = None   # Figure 3: sources
     grid_seed: Optional[int] = None               # figures 2, 10, 11 and 12
     class_idx: Optional[int] = None               # None = each class in turn
 
@@ -37,7 +37,7 @@ class Grid(NamedTuple):
     """An uncurated figure: columns of rows * 2^lod images, shrunk by 2^lod."""
     seed: int
     rows: int
-    lods: Tuple[int, ...]
+    lods: tuple[int, ...]
 
 
 def detail_box(height, width):

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
-from typing import Callable, NamedTuple, Optional, Tuple
+from typing import Callable, NamedTuple, Optional
 
 import numpy as np
 
 from conversion import decode
-from conversion.collection import find_collection, read_file
 from conversion import labels as image_labels
+from conversion.collection import find_collection, read_file
+from formats.records import pyramid
 from training.config import DiscriminatorConfig
 from training.dataset import TFRecordDataset
 from training.networks import split_lod
-from formats.records import pyramid
 
 
 class Source(NamedTuple):
     """A collection of images, as the discriminator is to see them."""
-    names: Tuple[str, ...]
+    names: tuple[str, ...]
     labels: Optional[np.ndarray]  # float32 [N, label_size]; None = not needed
     read: Callable                # index -> uint8 [r, r, C]; decode.Unusable where it cannot be
 

@@ -7,8 +7,8 @@ import re
 import numpy as np
 import tensorflow as tf
 
-from pictures.latents import class_labels, latents_of
 from formats import download
+from pictures.latents import class_labels, latents_of
 from training import images, snapshot
 from training.networks import split_lod
 

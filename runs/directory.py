@@ -9,8 +9,8 @@ import os
 import re
 from typing import NamedTuple, Optional
 
-from formats.files import file_sha256, write_atomically
 from formats.file_kind import NETWORK_SUFFIX
+from formats.files import file_sha256, write_atomically
 
 OPTIONS_FILE = 'training_options.json'
 CHECKPOINTS = 'checkpoints'

@@ -14,8 +14,8 @@ import time
 import tensorflow as tf
 import tqdm
 
-from runs.disk import Disk, append_line
 from formats.files import write_atomically
+from runs.disk import Disk, append_line
 
 KIMG = 'kimg'
 

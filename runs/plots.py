@@ -7,7 +7,7 @@ import json
 import math
 import os
 import re
-from typing import Dict, List, NamedTuple
+from typing import NamedTuple
 
 from matplotlib.figure import Figure  # and not pyplot: nothing looks for a screen
 from matplotlib.ticker import MaxNLocator
@@ -31,8 +31,8 @@ LINE_STYLES = ('-', '--', ':', '-.')  # the next one, once the ten colours are u
 class Curves(NamedTuple):
     """What is drawn of a run: {curve: {kimg: value}}."""
     run_dir: str
-    ticks: Dict[str, Dict[float, float]]    # those of LABELS, 'resolution'
-    metrics: Dict[str, Dict[float, float]]  # such as 'fid50k', 'ls_z'
+    ticks: dict[str, dict[float, float]]    # those of LABELS, 'resolution'
+    metrics: dict[str, dict[float, float]]  # such as 'fid50k', 'ls_z'
 
 
 def _records(path):
@@ -113,7 +113,7 @@ def _finish_lod_axes(axes, resolution_log2):
         right.set_ylabel('resolution (pixels)')
 
 
-def draw(runs: List[Curves], path):
+def draw(runs: list[Curves], path):
     """Writes one PNG: a panel for each curve that any run has, a colour for each run."""
     curves = {name: [run.ticks.get(name, {}) for run in runs] for name in LABELS
               if any(name in run.ticks for run in runs)}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
-from typing import Any, Callable, Dict, NamedTuple, Tuple
+from typing import Any, Callable, NamedTuple
 
-from formats.files import write_atomically
 from formats.file_kind import NETWORK_SUFFIX
+from formats.files import write_atomically
 
 
 class TooSlow(Exception):
@@ -20,8 +20,8 @@ class SnapshotMetric(NamedTuple):
     # (what a network file holds, its path, seconds of the last tick) -> ({name of a result: value},
     # the line for metric-<name>.jsonl: these with kimg, network, seconds, what else there is to
     # say); may raise TooSlow.
-    measure: Callable[..., Tuple[Dict[str, float], Dict[str, Any]]]
-    badness: Callable[[Dict[str, float]], float]  # of its results: lower for better networks
+    measure: Callable[..., tuple[dict[str, float], dict[str, Any]]]
+    badness: Callable[[dict[str, float]], float]  # of its results: lower for better networks
 
 
 def best_name(metric):

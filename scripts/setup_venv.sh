@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv with the packages of requirements.txt; called by make, safe to run again at any time.
+# Makes .venv with the packages of requirements.txt and requirements-dev.txt; called by make, safe to run again at any time.
 #
 # While packages are being installed .venv holds the file .unfinished, afterwards .ready. So a run
 # that was interrupted is noticed by the next one, which starts from an empty .venv.
@@ -48,6 +48,8 @@ if [ -e .venv/.unfinished ] || ! is_supported .venv/bin/python ||
     make_venv
 fi
 touch .venv/.unfinished
-echo "Installing requirements.txt into .venv (about 2 GB on disk; a minute on a fast line)"
-.venv/bin/python -m pip install --disable-pip-version-check -r requirements.txt
+echo "Installing requirements.txt and requirements-dev.txt into .venv (about 2 GB on disk; a minute on a\
+ fast line)"
+.venv/bin/python -m pip install --disable-pip-version-check -r requirements.txt \
+    -r requirements-dev.txt
 mv .venv/.unfinished .venv/.ready

@@ -25,6 +25,7 @@ def results_of(script, command_lines):
 def _serve(script, command_lines):
     sys.path.insert(0, str(ROOT))
     from absl import flags
+
     from cli import startup
     module = importlib.import_module(script)
     results = []
@@ -35,7 +36,8 @@ def _serve(script, command_lines):
             for name in flags.FLAGS:
                 flags.FLAGS[name].unparse()
             try:
-                code = startup.exit_code(module.main, flags.FLAGS(startup.with_underscores(sys.argv)))
+                argv = startup.with_underscores(sys.argv)
+                code = startup.exit_code(module.main, flags.FLAGS(argv))
             except flags.Error as error:  # absl prints it and exits with 1
                 print(error, file=errors)
                 code = 1

@@ -6,9 +6,9 @@ import pickle
 import zipfile
 
 import numpy as np
+import reference_pickles
 import tensorflow as tf
 
-import reference_pickles
 from training import networks, reference
 from training.config import DiscriminatorConfig
 

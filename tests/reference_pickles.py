@@ -12,7 +12,7 @@ def _get_state(self):
     return self.state
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def stand_in(module, name, base=object):
     """A class that pickles as `module.name`; one of objects has its state in `state`."""
     attributes = {'__module__': module, **({'__getstate__': _get_state} if base is object else {})}

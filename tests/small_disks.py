@@ -19,7 +19,7 @@ exit $code
 '''
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _namespace():
     """How a process gets a mount namespace here, or None."""
     for options in ('-rm', '-m'):  # -r: for users who are not root

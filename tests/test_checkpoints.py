@@ -6,8 +6,8 @@ import pathlib
 import numpy as np
 import pytest
 import tensorflow as tf
-
 from small_data import small_config
+
 from runs.checkpoints import Checkpoints, checkpoint_paths, newest_nimg
 from runs.disk import is_full
 from training.state import TrainingState

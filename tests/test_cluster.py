@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from safetensors.numpy import load_file
-
 from small_data import SMALL, stats_of, write_dataset
+
 from training.cluster import Cluster, find_cluster
 from training.config import run_config_from_json
 from training.loop import train

@@ -9,13 +9,17 @@ import sys
 
 import numpy as np
 import pytest
-import safetensors
-
 import reference_pickles as made
+import safetensors
 from parity_data import PARITY, VARIANTS, arrays, config
+
 from training import layers, networks, networks_progan, reference, snapshot, summary
-from training.config import (DiscriminatorConfig, GeneratorConfig, ProganDiscriminatorConfig,
-                             ProganGeneratorConfig)
+from training.config import (
+    DiscriminatorConfig,
+    GeneratorConfig,
+    ProganDiscriminatorConfig,
+    ProganGeneratorConfig,
+)
 
 # As a user has it: the tests' own would show TensorFlow's start-up complaints.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != 'TF_CPP_MIN_LOG_LEVEL'}

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conversion import decode
+from conversion import decode, from_images
 from conversion.collection import find_collection, read_file
-from conversion import from_images
 from formats import records
 
 KINDS = [('PNG', {}), ('PNG', {'mode': 'P'}), ('PNG', {'mode': 'RGBA'}), ('PNG', {'mode': 'I;16'}),

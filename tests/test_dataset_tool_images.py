@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from conversion import decode
-from conversion import writing
-from conversion import from_images
+from conversion import decode, from_images, writing
 from conversion.decode import Rules
 from formats import records
 from training.dataset import TFRecordDataset
@@ -115,7 +113,8 @@ def test_unusable_images_are_left_out_on_demand_and_noted(tmp_path):
 
 def test_check_only_writes_nothing(tmp_path, capsys):
     save(tmp_path / 'in/a.png')
-    from_images.create(str(tmp_path / 'out'), str(tmp_path / 'in'), from_images.Options(check_only=True))
+    from_images.create(str(tmp_path / 'out'), str(tmp_path / 'in'),
+                       from_images.Options(check_only=True))
     assert not (tmp_path / 'out').exists()
     assert 'Images   1 of 16x16, RGB' in capsys.readouterr().out
 

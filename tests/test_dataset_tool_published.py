@@ -13,10 +13,9 @@ import scipy.io
 from PIL import Image
 from reference_pickles import Python2Pickler
 
-from conversion import celeba, cifar, hdf5, lsun, mnist, svhn
-from conversion import writing
-from training.dataset import TFRecordDataset
+from conversion import celeba, cifar, hdf5, lsun, mnist, svhn, writing
 from formats.records import pyramid
+from training.dataset import TFRecordDataset
 
 CASES = pathlib.Path(__file__).parent / 'parity' / 'misc' / 'dataset_tool'
 RANDOM = np.random.RandomState(0)

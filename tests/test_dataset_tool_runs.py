@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conversion import cache, target, workers
-from conversion import writing
-from conversion import from_images
+from conversion import cache, from_images, target, workers, writing
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CASES = ROOT / 'tests/parity/misc/dataset_tool'
@@ -84,7 +82,8 @@ def progress(items, total, what):
         yield item
 
 writing.progress = progress
-startup.run(lambda args: from_images.create({out!r}, {source!r}, from_images.Options(overwrite=True, workers=2)))
+options = from_images.Options(overwrite=True, workers=2)
+startup.run(lambda args: from_images.create({out!r}, {source!r}, options))
 """
 
 
@@ -116,7 +115,8 @@ def test_an_interrupted_run_leaves_what_was_there(tmp_path, number, code):
 def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path):
     stopped_halfway(tmp_path, signal.SIGKILL)
     assert sorted(os.listdir(tmp_path)) == ['.out.partial', 'in', 'script.py']
-    from_images.create(str(tmp_path / 'out'), str(tmp_path / 'in'), from_images.Options(max_images=5))
+    from_images.create(str(tmp_path / 'out'), str(tmp_path / 'in'),
+                       from_images.Options(max_images=5))
     assert sorted(os.listdir(tmp_path)) == ['in', 'out', 'script.py']
 
 

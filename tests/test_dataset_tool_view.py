@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conversion import compare, info, view
-from conversion import writing
-from conversion import from_images
+from conversion import compare, from_images, info, view, writing
 
 CASES = pathlib.Path(__file__).parent / 'parity' / 'misc' / 'dataset_tool'
 HDF5 = CASES / 'hdf5/expected/hdf5'  # six labelled images of 16x16

@@ -14,7 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 def demo_digits(*args):
     return subprocess.run([sys.executable, ROOT / 'demo_digits.py', *args], text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                          capture_output=True)
 
 
 @pytest.fixture(scope='module')

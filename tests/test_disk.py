@@ -7,13 +7,13 @@ import resource
 import sys
 
 import pytest
-
 from small_data import SMALL_OPTIONS, stats_of, write_dataset
 from small_disks import run_on_small_disk
-from training import snapshot
+
 from runs.checkpoints import newest_nimg
 from runs.disk import append_line, dispensable, is_full
 from runs.log import RunLog
+from training import snapshot
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 

@@ -3,13 +3,13 @@
 import numpy as np
 import PIL.Image
 import pytest
-
 from commands import results_of
 from parity_data import PARITY
-from pictures import figures, sheets
-from pictures.painter import Painter
 from test_pictures import small_generator
 from test_train_flags import network_file
+
+from pictures import figures, sheets
+from pictures.painter import Painter
 from training.config import GeneratorConfig
 
 DIGITS = f'--network={PARITY}/digits/network-final.pkl'

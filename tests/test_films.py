@@ -6,13 +6,13 @@ import imageio_ffmpeg
 import numpy as np
 import PIL.Image
 import pytest
-
 from commands import results_of
 from parity_data import PARITY
-from pictures import films, mp4, sheets, training_film, w_files
-from pictures.painter import Painter
 from test_pictures import dlatents, small_generator
 from test_train_flags import network_file
+
+from pictures import films, mp4, sheets, training_film, w_files
+from pictures.painter import Painter
 
 DIGITS = f'--network={PARITY}/digits/network-final.pkl'
 LOOP, OPEN = films.Timing(6, 5, True), films.Timing(6, 5, False)

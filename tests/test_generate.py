@@ -3,10 +3,10 @@
 import numpy as np
 import PIL.Image
 import pytest
-
 from commands import results_of
 from parity_data import PARITY
 from test_train_flags import network_file
+
 from training import snapshot
 from training.config import ProganGeneratorConfig
 from training.state import build_network

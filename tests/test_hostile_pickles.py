@@ -11,8 +11,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
-
 import reference_pickles as made
+
 from formats import inert_pickle
 from formats.network_states import read_states
 
@@ -295,7 +295,7 @@ def test_numbers_come_as_python_would_read_them(value, protocol):
 
 @pytest.mark.parametrize('protocol', range(6))
 def test_plain_values_come_as_python_would_read_them(protocol):
-    shared = ['a', u'\u00e4\n\\\U0001f600', '']
+    shared = ['a', '\u00e4\n\\\U0001f600', '']
     value = {'a': [1, -2, 255, 70_000, 2 ** 40, -2 ** 70, True, False, None, 0.1, -1e300],
              'b': (shared, shared), 'c': ((), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4)), 5: {}}
     assert inert_pickle.loads(pickle.dumps(value, protocol)) == value

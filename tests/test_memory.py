@@ -13,13 +13,13 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
-
 from commands import results_of
 from small_data import SMALL, stats_of, write_dataset
-from training import loop, memory, steps
+
 from runs.checkpoints import STATE, checkpoint_paths, newest_nimg
-from training.config import run_config, run_config_from_json
 from runs.log import RunLog
+from training import loop, memory, steps
+from training.config import run_config, run_config_from_json
 from training.schedule import training_schedule
 from training.state import TrainingState
 

@@ -75,7 +75,7 @@ def test_frechet_distance_of_different_networks_is_refused():
     with pytest.raises(ValueError, match='received 3 and 4'):
         frechet.frechet_distance(np.zeros(3), np.eye(3), np.zeros(4), np.eye(4))
     with pytest.raises(ValueError, match='two images or more; received 1'):
-        moments(np.ones([1, 4])).covariance
+        _ = moments(np.ones([1, 4])).covariance
 
 
 def test_squared_mmd_by_hand():

@@ -6,12 +6,12 @@ import io
 import sys
 import tarfile
 
+import feature_files as files
 import numpy as np
 import pytest
 import safetensors.numpy
 import tensorflow as tf
 
-import feature_files as files
 from formats import torch_file
 from metrics import attribute_classifiers, features, inception, vgg16
 

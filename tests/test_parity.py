@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-
 from parity_data import VARIANTS, arrays, assert_close, at_level, config
+
 from training import losses, networks, networks_progan
-from training.config import (DiscriminatorConfig, GeneratorConfig, ProganDiscriminatorConfig,
-                             ProganGeneratorConfig)
+from training.config import (
+    DiscriminatorConfig,
+    GeneratorConfig,
+    ProganDiscriminatorConfig,
+    ProganGeneratorConfig,
+)
 from training.layers import named_variables
 from training.reference import assign
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from parity_data import arrays
+
 from pictures import latents
 from training.config import GeneratorConfig
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from parity_data import PARITY, arrays
+
 from pictures import painter as painting
 from pictures import sheets, stills, w_files
 from training import snapshot

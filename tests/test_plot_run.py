@@ -5,8 +5,8 @@ import json
 import numpy as np
 import PIL.Image
 import pytest
-
 from commands import results_of
+
 from runs import plots
 
 HALF_LINE = '{"tick": 4, "kimg": 0.4, "loss_D"'

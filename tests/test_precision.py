@@ -8,13 +8,13 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-
 from small_data import small_config, write_dataset
+
+from runs.log import RunLog
 from training import layers, loop, losses, precision
 from training.adam import LOSS_SCALE_DOUBLES_AFTER, Adam
 from training.config import PRECISIONS, DiscriminatorConfig, GeneratorConfig, Precision
 from training.dataset import TFRecordDataset
-from runs.log import RunLog
 from training.replicas import Replicas
 from training.state import TrainingState
 from training.steps import train_iteration

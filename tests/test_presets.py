@@ -8,9 +8,9 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
-
 from commands import results_of
 from parity_data import PARITY
+
 from training.config import PRESETS, Precision, find_preset, run_config
 from training.schedule import full_resolution_kimg, training_schedule
 from training.starting import check_minibatches
@@ -28,7 +28,7 @@ def config_of(name, resolution, num_gpus=1, label_size=0, **overrides):
     return run_config(name, 'data', resolution, 3, label_size, overrides, num_gpus)
 
 
-@functools.lru_cache(maxsize=None)  # presets that differ in minibatches only are one training
+@functools.cache  # presets that differ in minibatches only are one training
 def trained(G, D, losses, lods, lrate, precision):
     """A state after one iteration at each of `lods`, its first state, and the losses."""
     tf.keras.utils.set_random_seed(1)

@@ -3,7 +3,6 @@
 import numpy as np
 import PIL.Image
 import pytest
-
 from commands import results_of
 from parity_data import PARITY
 from test_train_flags import network_file

@@ -6,13 +6,13 @@ import numpy as np
 import PIL.Image
 import pytest
 import tensorflow as tf
-
 from commands import results_of
-from conversion import decode
 from parity_data import PARITY
-from pictures import image_sources, ranking
 from small_data import write_dataset
 from test_train_flags import network_file
+
+from conversion import decode
+from pictures import image_sources, ranking
 from training.config import DiscriminatorConfig
 from training.dataset import process_reals
 from training.state import build_network

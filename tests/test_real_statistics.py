@@ -5,14 +5,13 @@ import os
 
 import numpy as np
 import pytest
+from small_data import write_dataset
 
 from metrics import frechet, in_training, registry, subjects
 from metrics.devices import ONE_DEVICE
 from metrics.features import RESIZES
-from metrics.real_statistics import (
-    CachedStatistics, check_graph, read_statistics, write_statistics)
+from metrics.real_statistics import CachedStatistics, check_graph, read_statistics, write_statistics
 from metrics.sources import DatasetSource
-from small_data import write_dataset
 from training.dataset import TFRecordDataset
 from training.snapshot import Snapshot
 
@@ -166,7 +165,8 @@ def test_training_uses_the_same_statistics(datasets, tmp_path, monkeypatch):
     metric = in_training.loop_metrics(['fid10k'], datasets[0], True, 7)['fid10k']
     network = tmp_path / 'network.safetensors'
     network.write_bytes(b'')
-    first, second = (metric.measure(Snapshot(None, None, None, 1.0, 0.0), network, tick_seconds=1)[0] for _ in range(2))
+    held = Snapshot(None, None, None, 1.0, 0.0)
+    first, second = (metric.measure(held, network, tick_seconds=1)[0] for _ in range(2))
     assert first == second
     assert networks.calls == 2 + 3 + 3  # 40 reals, 32 at a time, once; 40 fakes, 16 at a time
     expected = CachedStatistics(datasets[0], True, 7, networks, tmp_path).path(40)

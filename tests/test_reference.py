@@ -6,10 +6,10 @@ import zipfile
 
 import numpy as np
 import pytest
-import tensorflow as tf
-
 import reference_pickles as made
+import tensorflow as tf
 from parity_data import PARITY, VARIANTS, arrays, assert_close, at_level, config
+
 from training import networks, networks_progan, reference
 from training.config import DiscriminatorConfig, GeneratorConfig
 from training.images import to_uint8

@@ -6,8 +6,8 @@ import functools
 import numpy as np
 import pytest
 import tensorflow as tf
-
 from small_data import stats_of, write_dataset
+
 from training import loop, snapshot
 from training.config import DiscriminatorConfig, GeneratorConfig, run_config
 from training.layers import named_variables
@@ -56,7 +56,7 @@ def shared_out(array, shares):
     return array[groups.transpose(1, 0, 2).ravel()]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def trained(count, chunks=1):
     """The state after five iterations, its replicas, and the losses."""
     replicas, history = replicas_of(count), []

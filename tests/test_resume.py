@@ -4,10 +4,10 @@ import dataclasses
 import os
 
 import pytest
-
 from small_data import small_config
-from training import snapshot, starting
+
 from runs import directory
+from training import snapshot, starting
 from training.config import ProganDiscriminatorConfig, ProganGeneratorConfig, to_json
 from training.state import build_network
 
@@ -101,7 +101,7 @@ def test_a_finished_run_is_complete_until_there_is_more_to_do(outdir):
     for words in ('This run is complete: 0.256 of 0.256 kimg', '--total_kimg', '--resume=none'):
         assert words in start.description
     assert not auto(outdir, total_kimg=0.5).complete
-    os.remove(os.path.join(run_dir, directory.FINAL))  # killed between the checkpoint and the network
+    os.remove(os.path.join(run_dir, directory.FINAL))  # killed just before it was written
     assert not auto(outdir).complete
 
 

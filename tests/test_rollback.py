@@ -5,10 +5,10 @@ import os
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
-
 from small_data import small_config, stats_of, write_dataset
-from training import loop, snapshot
+
 from runs.checkpoints import checkpoint_paths
+from training import loop, snapshot
 from training.layers import named_variables
 from training.rollback import first_not_finite
 from training.state import TrainingState

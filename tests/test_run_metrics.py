@@ -6,15 +6,15 @@ import sys
 import numpy as np
 import pytest
 import sklearn
-
 from commands import results_of
 from feature_files import InceptionGraph
+from small_data import write_dataset
+
 from formats.files import file_sha256
 from metrics.real_statistics import write_statistics
 from metrics.sliced_wasserstein import swd
-from small_data import write_dataset
-from training import snapshot
 from runs import directory
+from training import snapshot
 from training.config import GeneratorConfig, run_config, to_json
 from training.dataset import TFRecordDataset
 from training.state import build_network

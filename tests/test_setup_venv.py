@@ -47,7 +47,7 @@ class Machine:
     def set_up(self):
         return subprocess.run([self.root / 'scripts' / SCRIPT.name], text=True,
                               env={'PATH': str(self.bin), 'FAIL_PIP': str(self.fail_pip)},
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                              capture_output=True)
 
     def made_by(self):
         return os.path.basename((self.root / '.venv' / 'made_by').read_text().strip())

@@ -9,8 +9,12 @@ import pytest
 import safetensors.numpy
 
 from training import snapshot
-from training.config import (DiscriminatorConfig, GeneratorConfig, ProganDiscriminatorConfig,
-                             ProganGeneratorConfig)
+from training.config import (
+    DiscriminatorConfig,
+    GeneratorConfig,
+    ProganDiscriminatorConfig,
+    ProganGeneratorConfig,
+)
 from training.layers import named_variables
 from training.state import build_network
 

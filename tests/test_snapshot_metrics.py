@@ -7,16 +7,16 @@ import os
 import types
 
 import pytest
+from small_data import write_dataset
 
 from metrics import in_training, registry, results, subjects
 from metrics.features import FeatureNetworks
 from metrics.sources import DatasetSource
-from small_data import write_dataset
-from training.dataset import TFRecordDataset
-from training.snapshot import Snapshot
 from runs.log import RunLog
-from training.loop import Run
 from runs.snapshot_metrics import SnapshotMetric, SnapshotMetrics, TooSlow
+from training.dataset import TFRecordDataset
+from training.loop import Run
+from training.snapshot import Snapshot
 
 
 def held(kimg, lod=0.0):
@@ -119,7 +119,8 @@ def test_a_slow_metric_is_given_up_until_the_next_resolution(trial):
 def test_after_a_start_within_a_tick_its_seconds_are_those_of_a_whole_one():
     seen = []
     run = types.SimpleNamespace(
-        run_dir='', kimg=1, state=types.SimpleNamespace(G=None, D=None, Gs=None), log=types.SimpleNamespace(say=0),
+        run_dir='', kimg=1, state=types.SimpleNamespace(G=None, D=None, Gs=None),
+        log=types.SimpleNamespace(say=0),
         config=types.SimpleNamespace(keep_snapshots=0), save_networks=lambda *_: 'network',
         metrics=types.SimpleNamespace(measure=lambda *values: seen.append(values[-1])),
         tick_seconds=3.0, tick_images=16)
@@ -190,7 +191,8 @@ def test_what_is_computed_of_reals_serves_the_next_network(spots):
     for kimg in (7.0, 8.0):
         task = subjects.of_generator(None, path, kimg, 0.0, dataset, setting).task
         for what in ('mean', 'other'):
-            assert task.of_reals(what, lambda: computed.append((kimg, what)) or what) == what
+            call = (kimg, what)
+            assert task.of_reals(what, lambda call=call: computed.append(call) or call[1]) == what
     assert computed == [(7.0, 'mean'), (7.0, 'other')]
 
 

@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-
 from parity_data import arrays, at_level, config
+
 from training.config import (
-    DiscriminatorConfig, GeneratorConfig, LossConfig, ProganDiscriminatorConfig,
-    ProganGeneratorConfig)
+    DiscriminatorConfig,
+    GeneratorConfig,
+    LossConfig,
+    ProganDiscriminatorConfig,
+    ProganGeneratorConfig,
+)
 from training.layers import named_variables
 from training.networks import reached
 from training.reference import assign

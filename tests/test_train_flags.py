@@ -5,11 +5,11 @@ import shutil
 
 import numpy as np
 import pytest
-
 from commands import results_of
 from small_data import SMALL, write_dataset
+
 from training import snapshot
-from training.config import DiscriminatorConfig, GeneratorConfig, PRESETS
+from training.config import PRESETS, DiscriminatorConfig, GeneratorConfig
 from training.state import build_network
 
 

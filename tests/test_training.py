@@ -13,10 +13,10 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 from safetensors.numpy import load_file
-
 from small_data import SMALL, stats_of, write_dataset
-from training import snapshot
+
 from runs.checkpoints import newest_nimg
+from training import snapshot
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # 8x8, a fade, 16x16: twelve ticks of 64 images.

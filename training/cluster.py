@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 import signal
-from typing import NamedTuple, Tuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -21,7 +21,7 @@ LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledE
 
 class Cluster(NamedTuple):
     """The processes that train together, one a machine."""
-    addresses: Tuple[str, ...]  # host:port of each; the first one is the chief's
+    addresses: tuple[str, ...]  # host:port of each; the first one is the chief's
     worker: int                 # which of them this process is
 
 

@@ -7,7 +7,7 @@ import difflib
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Optional, Tuple, Union
+from typing import Optional, Union
 
 NONLINEARITIES = ('lrelu', 'relu')
 # Guards against nonsense in files, not limits of the method.
@@ -84,7 +84,7 @@ class GeneratorConfig(_Features):
     use_instance_norm: bool = True     # before each style (AdaIN's first half)
     nonlinearity: str = 'lrelu'        # lrelu or relu, of G's and D's convolutions
     fused_scale: Union[bool, str] = 'auto'  # up-convolution's form; 'auto' = from 128 pixels up
-    blur_filter: Optional[Tuple[float, ...]] = (1, 2, 1)  # after up-convolutions; None = no blur
+    blur_filter: Optional[tuple[float, ...]] = (1, 2, 1)  # after up-convolutions; None = no blur
     style_mixing_prob: Optional[float] = 0.9     # per minibatch; None = never
     dlatent_avg_beta: Optional[float] = 0.995    # decay of w's moving average; None = not tracked
     truncation_psi: Optional[float] = 0.7        # 1 or None = no truncation
@@ -138,7 +138,7 @@ class DiscriminatorConfig(_Features):
     mbstd_group_size: int = 4          # images of a minibatch compared with each other; 0 = off
     mbstd_num_features: int = 1        # channels that say how much they differ
     fused_scale: Union[bool, str] = 'auto'
-    blur_filter: Optional[Tuple[float, ...]] = (1, 2, 1)  # before down-convolutions
+    blur_filter: Optional[tuple[float, ...]] = (1, 2, 1)  # before down-convolutions
 
     def __post_init__(self):
         _check_image_fields(self)
@@ -222,7 +222,7 @@ class LossConfig:
             _require(getattr(self, name) >= 0, name, 'at least 0', getattr(self, name))
 
 
-Pairs = Tuple[Tuple[int, float], ...]  # ((resolution, value), ...)
+Pairs = tuple[tuple[int, float], ...]  # ((resolution, value), ...)
 
 
 def _freeze_pairs(config, name):

@@ -19,8 +19,15 @@ import threading
 import numpy as np
 import tensorflow as tf
 
-from formats.records import Writer, pyramid  # noqa: F401 (offered here beside the reader)
-from formats.records import class_names_path, envelopes, labels_path, level_path, masked_crc
+from formats.records import (  # noqa: F401 (offered here beside the reader)
+    Writer,
+    class_names_path,
+    envelopes,
+    labels_path,
+    level_path,
+    masked_crc,
+    pyramid,
+)
 
 VERIFIED_WHOLE_BYTES = 2**30  # larger files are only sampled at opening, so that it takes seconds
 

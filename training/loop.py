@@ -11,24 +11,30 @@ import numpy as np
 import tensorflow as tf
 
 from formats.png import save_png
+from runs.checkpoints import Checkpoints
+from runs.directory import (
+    CHECKPOINTS,
+    FINAL,
+    OPTIONS_FILE,
+    remove_old_snapshots,
+    save_options,
+    snapshot_name,
+)
+from runs.log import NoLog, RunLog, format_time, memory_gb
+from runs.snapshot_metrics import SnapshotMetrics
+from runs.stopping import Interrupted, StopSignal
 from training import images as img
 from training import memory, snapshot
-from runs.checkpoints import Checkpoints
 from training.cluster import plain_losses
 from training.config import Precision, RunConfig, to_json
 from training.dataset import TFRecordDataset, blend_reals, plain_errors
 from training.distance import compiled_distance
-from runs.log import NoLog, RunLog, format_time, memory_gb
 from training.precision import worthwhile
 from training.progress import tick_line
 from training.replicas import Replicas, replica_number
 from training.rollback import ADVICE, MAX_ROLLBACKS, first_not_finite
-from runs.directory import (CHECKPOINTS, FINAL, OPTIONS_FILE, remove_old_snapshots, save_options,
-                           snapshot_name)
 from training.schedule import chunks_of, training_schedule
 from training.seeds import folded_seed, random_normal, run_seed
-from runs.snapshot_metrics import SnapshotMetrics
-from runs.stopping import Interrupted, StopSignal
 from training.state import TrainingState, copy_weights
 from training.steps import discriminator_step, train_iteration
 

@@ -16,8 +16,16 @@ import tensorflow as tf
 
 from training import layers
 from training.config import FLOAT32, DiscriminatorConfig, GeneratorConfig
-from training.layers import (Bias, Conv2D, Dense, DownConv2D, NamedLayer, UpConv2D, lerp,
-                             named_variables)
+from training.layers import (
+    Bias,
+    Conv2D,
+    Dense,
+    DownConv2D,
+    NamedLayer,
+    UpConv2D,
+    lerp,
+    named_variables,
+)
 from training.replicas import assign, mean_over_replicas
 from training.seeds import folded_seed, random_normal, random_uniform
 

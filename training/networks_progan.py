@@ -7,8 +7,17 @@ import tensorflow as tf
 from training import layers
 from training.config import FLOAT32, ProganDiscriminatorConfig, ProganGeneratorConfig
 from training.layers import Bias, Conv2D, NamedLayer, UpConv2D
-from training.networks import (DenseInput, DiscriminatorBlock, Draws, GrowingDiscriminator, ToRGB,
-                               blended_rgb, checked_labels, split_lod, use_fused)
+from training.networks import (
+    DenseInput,
+    DiscriminatorBlock,
+    Draws,
+    GrowingDiscriminator,
+    ToRGB,
+    blended_rgb,
+    checked_labels,
+    split_lod,
+    use_fused,
+)
 
 
 class ProganSynthesis(NamedLayer):

@@ -33,7 +33,7 @@ def convolved(convolution, x, kernel):
     return tf.cast(result, x.dtype)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def is_fast(dtype_name):
     """Whether convolutions of 'bfloat16' or 'float16' have hardware here."""
     gpus = tf.config.list_physical_devices('GPU')

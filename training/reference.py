@@ -9,9 +9,9 @@ import reprlib
 import numpy as np
 import tensorflow as tf
 
+from formats.network_states import NetworkState, read_states
 from training import config, networks, networks_progan
 from training.layers import named_variables
-from formats.network_states import NetworkState, read_states
 
 ROLES = ('G', 'D', 'Gs')
 BUILDERS = {  # {the reference's build function: (network, its config)}
@@ -25,7 +25,7 @@ NEWEST_VERSION = 3     # of the state: 4 is StyleGAN2's
 KINDS = {  # {annotation of a config's field: types that a static kwarg may have}
     'int': int, 'float': (int, float), 'bool': bool, 'str': str, 'Union[bool, str]': (bool, str),
     'Optional[int]': (int, type(None)), 'Optional[float]': (int, float, type(None)),
-    'Optional[Tuple[float, ...]]': (tuple, list, type(None))}
+    'Optional[tuple[float, ...]]': (tuple, list, type(None))}
 MAX_INTEGER = 2 ** 20  # in static_kwargs
 MAX_FLOAT = 64
 MAX_TAPS = 64          # of a blur filter

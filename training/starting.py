@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, Optional
 
 from formats import download
 from formats.file_kind import NETWORK_SUFFIX
-from training import snapshot
 from runs import directory
 from runs.checkpoints import newest_nimg
+from training import snapshot
 from training.config import RunConfig, run_config_from_json
 from training.schedule import chunks_of, full_resolution_kimg, training_schedule
 
@@ -171,7 +171,8 @@ def _same_run(config, outdir, origin):
 def _difference(run_dir, config, origin):
     """Why a run is not one that this command began; None if it is."""
     try:
-        earlier, its_origin = directory.load_options(run_dir, run_config_from_json), directory.load_origin(run_dir)
+        earlier = directory.load_options(run_dir, run_config_from_json)
+        its_origin = directory.load_origin(run_dir)
     except ValueError as error:
         return f'cannot be gone on with: {error}'
     if its_origin is None and origin is not None:
@@ -188,7 +189,8 @@ def _difference(run_dir, config, origin):
 
 def _go_on(config, run_dir):
     """From the newest checkpoint of a run; complete where that has nothing left to do."""
-    earlier, networks = directory.load_options(run_dir, run_config_from_json), {'G': config.G, 'D': config.D}
+    earlier = directory.load_options(run_dir, run_config_from_json)
+    networks = {'G': config.G, 'D': config.D}
     _check_same(f'run {os.path.basename(run_dir)}', {'G': earlier.G, 'D': earlier.D}, networks,
                 fields=DATA_FIELDS if directory.has_origin(run_dir) else None)
     # One that began with a network file has the architecture of that.

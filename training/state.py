@@ -6,8 +6,13 @@ import tensorflow as tf
 
 from training import networks, networks_progan
 from training.adam import Adam
-from training.config import (FLOAT32, DiscriminatorConfig, GeneratorConfig,
-                             ProganDiscriminatorConfig, ProganGeneratorConfig)
+from training.config import (
+    FLOAT32,
+    DiscriminatorConfig,
+    GeneratorConfig,
+    ProganDiscriminatorConfig,
+    ProganGeneratorConfig,
+)
 from training.layers import lerp, named_variables
 from training.replicas import assign
 

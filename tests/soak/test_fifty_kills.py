@@ -15,10 +15,10 @@ import time
 
 import pytest
 from safetensors.numpy import load_file
-
 from small_data import SMALL, stats_of, write_dataset
-from training import snapshot
+
 from runs.checkpoints import PART, newest_nimg
+from training import snapshot
 from training.config import DiscriminatorConfig, GeneratorConfig
 from training.state import build_network
 
