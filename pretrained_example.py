@@ -55,8 +55,8 @@ def generate(Gs, z, labels, lod):
 def main(args):
     startup.refuse_positional(args)
     seeds = parse_numbers(FLAGS.seeds, 'seeds')
-    from formats.png import save_png
-    from training import images, snapshot
+    from formats.png import grid, save_png
+    from training import snapshot
     from training.summary import layer_table
     networks = snapshot.load(download.local_path(FLAGS.network, FLAGS.cache_dir))
     Gs = networks.Gs
@@ -68,7 +68,7 @@ def main(args):
         save_png(os.path.join(FLAGS.outdir, f'seed{seed:04d}.png'), picture)
     columns = math.ceil(math.sqrt(len(seeds)))
     samples = os.path.join(FLAGS.outdir, 'samples.png')
-    save_png(samples, images.grid(pictures, columns, math.ceil(len(seeds) / columns)))
+    save_png(samples, grid(pictures, columns, math.ceil(len(seeds) / columns)))
     print(f'Wrote {len(seeds)} images and {samples}.')
     print(f'The published FFHQ network: {os.path.basename(sys.argv[0])} --network=ffhq --seeds=5')
 

@@ -100,7 +100,8 @@ def feature_seconds(images, size, batches):
     result = {}
     for name, function in functions.items():
         compiled = tf.function(function)
-        result[name] = seconds(lambda compiled=compiled: compiled(images).numpy(), batches) / len(images)
+        taken = seconds(lambda compiled=compiled: compiled(images).numpy(), batches)
+        result[name] = taken / len(images)
     return result
 
 

@@ -26,8 +26,8 @@ sys.path.insert(0, ROOT)
 
 import benchmark_training  # noqa: E402
 
-from training.config import run_config  # noqa: E402
 from training.dataset import TFRecordDataset, Writer, pyramid  # noqa: E402
+from training.presets import run_config  # noqa: E402
 from training.schedule import training_schedule  # noqa: E402
 
 TRAINED = 8  # images a minibatch where training is timed: more would only take longer

@@ -32,7 +32,7 @@ ROOT = os.path.dirname(HERE)
 
 def config_of(args, precision='float32', num_gpus=1):
     """The RunConfig that the arguments name."""
-    from training.config import run_config
+    from training.presets import run_config
     widths = {name: getattr(args, name) for name in ('fmap_base', 'fmap_max')
               if getattr(args, name) is not None}
     return run_config(args.preset, 'noise', args.resolution, 3, 0,
@@ -47,8 +47,8 @@ class Training:
         import tensorflow as tf
 
         from runs.log import memory_gb
-        from training import loop
         from training.config import Precision
+        from training.iterations import compiled_iteration
         from training.replicas import local_replicas
         from training.state import TrainingState
         if args.virtual_cpus:
@@ -61,7 +61,7 @@ class Training:
         shape = [args.minibatch, args.resolution, args.resolution, 3]
         images = tf.constant(np.random.default_rng(0).integers(256, size=shape), tf.uint8)
         labels = tf.zeros([args.minibatch, 0])
-        iterate = loop.compiled_iteration(state, config, replicas, 0, args.minibatch)
+        iterate = compiled_iteration(state, config, replicas, 0, args.minibatch)
         scalars = [tf.constant(value) for value in (0.0, 0.001, 0.001, 0.999)]
         self._iterate = lambda: iterate([(images, labels)], labels, *scalars)
         self._wait = lambda: state.G.trainable_variables[-1].numpy()  # a GPU answers before

@@ -11,8 +11,7 @@ from PIL import Image, ImageShow
 
 from conversion import workers, writing
 from conversion.labels import DEFAULT_FILE, class_numbers
-from formats.png import save_png
-from training import images
+from formats.png import grid, grid_size, save_png
 from training.dataset import TFRecordDataset
 
 
@@ -23,11 +22,11 @@ def display(directory, output=None, window=False):
         output: path of the PNG; None = `NAME-sheet.png` in the current directory.
     """
     data = TFRecordDataset(directory, verify=False)
-    columns, rows = images.grid_size(data.resolution, data.resolution)
+    columns, rows = grid_size(data.resolution, data.resolution)
     rows = min(rows, -(-data.num_images // columns))
     shown = range(min(columns * rows, data.num_images))
     output = output or f'{data.name}-sheet.png'
-    save_png(output, images.grid(data.read(data.resolution, shown), columns, rows))
+    save_png(output, grid(data.read(data.resolution, shown), columns, rows))
     print(f'Written  {output}, {len(shown)} of {data.num_images:,} images, in rows of {columns}')
     if window and not _show(output):
         raise ValueError('--window: no program to show images with was found (or no screen); '

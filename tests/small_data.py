@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 
-from training.config import run_config
 from training.dataset import Writer, pyramid
+from training.presets import run_config
 
 SMALL = ['--preset=digits', '--fmap_base=64', '--fmap_max=8', '--latent_size=8', '--dlatent_size=8',
          '--mapping_fmaps=8', '--mapping_layers=2', '--minibatch_base=8', '--grid=3x2']

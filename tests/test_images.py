@@ -8,8 +8,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from formats.png import save_png
+from formats.png import grid, grid_size, save_png
 from training import images
+from training.grid import grid_indices
 
 MISC = np.load(pathlib.Path(__file__).parent / 'parity' / 'misc' / 'misc.npz')
 
@@ -43,7 +44,7 @@ def test_the_two_conversions_differ_as_they_should():
 
 
 def test_grid_equals_the_reference_with_a_cell_missing():
-    found = images.grid(nhwc(MISC['grid/in']), columns=3, rows=2)
+    found = grid(nhwc(MISC['grid/in']), columns=3, rows=2)
     np.testing.assert_array_equal(found, nhwc(MISC['grid/out']))
 
 
@@ -51,7 +52,7 @@ def test_grid_equals_the_reference_with_a_cell_missing():
     (1024, 1024, '1080p', (3, 2)), (256, 256, '1080p', (7, 4)), (32, 32, '1080p', (32, 32)),
     (512, 384, '1080p', (3, 2)), (1024, 1024, '4k', (7, 4)), (256, 256, '4k', (15, 8))])
 def test_grid_fills_a_screen(width, height, kind, expected):
-    assert images.grid_size(width, height, kind) == expected
+    assert grid_size(width, height, kind) == expected
 
 
 def one_hot(classes, count):
@@ -60,8 +61,8 @@ def one_hot(classes, count):
 
 def test_random_layout_shows_each_image_once_before_any_twice():
     labels = np.zeros([10, 0])
-    few = images.grid_indices(labels, 3, 2, 'random', np.random.RandomState(0))
-    many = images.grid_indices(labels, 5, 4, 'random', np.random.RandomState(0))
+    few = grid_indices(labels, 3, 2, 'random', np.random.RandomState(0))
+    many = grid_indices(labels, 5, 4, 'random', np.random.RandomState(0))
     assert len(set(few)) == 6 and (np.bincount(many) == 2).all()
 
 
@@ -72,19 +73,19 @@ def test_random_layout_shows_each_image_once_before_any_twice():
 def test_layouts_put_classes_where_they_belong(layout, expected):
     classes = np.random.RandomState(1).randint(0, 3, 300)
     labels = one_hot(2 * classes, 6)  # classes 1, 3 and 5 have no images: they get no cells
-    indices = images.grid_indices(labels, 8, 6, layout, np.random.RandomState(0))
+    indices = grid_indices(labels, 8, 6, layout, np.random.RandomState(0))
     found = classes[indices].reshape(6, 8)
     for row in range(6):
         for column in range(8):
             assert found[row, column] == expected(row, column)
     assert len(set(indices)) == 48
-    again = images.grid_indices(labels, 8, 6, layout, np.random.RandomState(0))
+    again = grid_indices(labels, 8, 6, layout, np.random.RandomState(0))
     np.testing.assert_array_equal(indices, again)
 
 
 def test_small_class_repeats_its_images():
     labels = one_hot([0, 0, 1], 2)
-    indices = images.grid_indices(labels, 4, 2, 'row_per_class', np.random.RandomState(0))
+    indices = grid_indices(labels, 4, 2, 'row_per_class', np.random.RandomState(0))
     assert sorted(indices[:4]) == [0, 0, 1, 1] and indices[4:].tolist() == [2, 2, 2, 2]
 
 

@@ -18,8 +18,9 @@ from small_data import SMALL, stats_of, write_dataset
 
 from runs.checkpoints import STATE, checkpoint_paths, newest_nimg
 from runs.log import RunLog
-from training import loop, memory, steps
-from training.config import run_config, run_config_from_json
+from training import grid, loop, memory, steps
+from training.config import run_config_from_json
+from training.presets import run_config
 from training.schedule import training_schedule
 from training.state import TrainingState
 
@@ -123,7 +124,7 @@ def test_nothing_that_was_trained_is_lost(whole, tmp_path, monkeypatch):
     _, expected_dir, _ = whole
     config = run_config_from_json((expected_dir / 'training_options.json').read_text())
     with monkeypatch.context() as patched:
-        patched.setattr(loop.img, 'to_png_uint8', fails_at_call(2, loop.img.to_png_uint8))
+        patched.setattr(grid, 'to_png_uint8', fails_at_call(2, grid.to_png_uint8))
         with pytest.raises(ValueError) as caught:
             loop.train(dataclasses.replace(config, probe=False), str(tmp_path))
     assert str(caught.value) == (

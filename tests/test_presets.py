@@ -11,7 +11,8 @@ import tensorflow as tf
 from commands import results_of
 from parity_data import PARITY
 
-from training.config import PRESETS, Precision, find_preset, run_config
+from training.config import Precision
+from training.presets import PRESETS, find_preset, run_config
 from training.schedule import full_resolution_kimg, training_schedule
 from training.starting import check_minibatches
 from training.state import TrainingState

@@ -9,8 +9,9 @@ import tensorflow as tf
 from small_data import stats_of, write_dataset
 
 from training import loop, snapshot
-from training.config import DiscriminatorConfig, GeneratorConfig, run_config
+from training.config import DiscriminatorConfig, GeneratorConfig
 from training.layers import named_variables
+from training.presets import run_config
 from training.replicas import Replicas, local_replicas
 from training.schedule import chunks_of
 from training.state import TrainingState

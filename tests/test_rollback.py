@@ -9,6 +9,7 @@ from small_data import small_config, stats_of, write_dataset
 
 from runs.checkpoints import checkpoint_paths
 from training import loop, snapshot
+from training.iterations import Iterations
 from training.layers import named_variables
 from training.rollback import first_not_finite
 from training.state import TrainingState
@@ -31,7 +32,7 @@ def train(monkeypatch, run_dir, config, attempts, times=10, crash_at=None):
     attempts: gets the sum of loss_D before that, for each attempt. crash_at: images after which
     the process ends, once the run has gone back.
     """
-    iterate = loop.Iterations.run
+    iterate = Iterations.run
 
     def run(self, sched, minibatch_repeats):
         iterate(self, sched, minibatch_repeats)
@@ -44,7 +45,7 @@ def train(monkeypatch, run_dir, config, attempts, times=10, crash_at=None):
             raise Crash
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Iterations, 'run', run)
+        patch.setattr(Iterations, 'run', run)
         os.makedirs(run_dir, exist_ok=True)
         loop.train(config, str(run_dir))
 

@@ -15,8 +15,9 @@ from metrics.real_statistics import write_statistics
 from metrics.sliced_wasserstein import swd
 from runs import directory
 from training import snapshot
-from training.config import GeneratorConfig, run_config, to_json
+from training.config import GeneratorConfig, to_json
 from training.dataset import TFRecordDataset
+from training.presets import run_config
 from training.state import build_network
 from training.version import VERSION
 

@@ -9,7 +9,8 @@ from commands import results_of
 from small_data import SMALL, write_dataset
 
 from training import snapshot
-from training.config import PRESETS, DiscriminatorConfig, GeneratorConfig
+from training.config import DiscriminatorConfig, GeneratorConfig
+from training.presets import PRESETS
 from training.state import build_network
 
 

@@ -7,7 +7,6 @@ import math
 import os
 import time
 
-import numpy as np
 import tensorflow as tf
 
 from formats.png import save_png
@@ -23,171 +22,19 @@ from runs.directory import (
 from runs.log import NoLog, RunLog, format_time, memory_gb
 from runs.snapshot_metrics import SnapshotMetrics
 from runs.stopping import Interrupted, StopSignal
-from training import images as img
 from training import memory, snapshot
 from training.cluster import plain_losses
 from training.config import Precision, RunConfig, to_json
-from training.dataset import TFRecordDataset, blend_reals, plain_errors
+from training.dataset import TFRecordDataset
 from training.distance import compiled_distance
+from training.grid import SampleGrid
+from training.iterations import Iterations
 from training.precision import worthwhile
 from training.progress import tick_line
-from training.replicas import Replicas, replica_number
+from training.replicas import Replicas
 from training.rollback import ADVICE, MAX_ROLLBACKS, first_not_finite
-from training.schedule import chunks_of, training_schedule
-from training.seeds import folded_seed, random_normal, run_seed
+from training.schedule import training_schedule
 from training.state import TrainingState, copy_weights
-from training.steps import discriminator_step, train_iteration
-
-GRID_SEED, LABEL_SEED = 1, 2  # what a draw is for, folded into the run's seed
-
-
-class SampleGrid:
-    """The same latents and labels all through a run, drawn as fakes*.png; reals.png beside them."""
-
-    def __init__(self, config: RunConfig, dataset: TFRecordDataset):
-        if config.grid in ('1080p', '4k'):
-            size = img.grid_size(dataset.resolution, dataset.resolution, config.grid)
-        else:
-            size = tuple(int(number) for number in config.grid.split('x'))
-        self.columns, self.rows = size
-        random_state = np.random.RandomState([config.seed, GRID_SEED])
-        indices = img.grid_indices(dataset.labels, self.columns, self.rows, config.grid_layout,
-                                   random_state)
-        self.reals = dataset.read(dataset.resolution, indices)
-        self.labels = dataset.labels[indices]
-        self.z = random_state.randn(len(indices), config.G.latent_size).astype(np.float32)
-
-    def real_picture(self):
-        """uint8 [H, W, C]."""
-        return img.grid(self.reals, self.columns, self.rows)
-
-    def fake_picture(self, Gs, lod, minibatch):
-        """uint8 [H, W, C]: Gs at `lod`, no truncation, stored noise, at full resolution."""
-        style_options = {'truncation_psi': None, 'randomize_noise': False}
-        options = style_options if hasattr(Gs, 'mapping') else {}
-        factor = 2 ** int(lod)
-        parts = []
-        for i in range(0, len(self.z), minibatch):
-            labels = self.labels[i:i + minibatch] if self.labels.shape[1] else None
-            fakes = Gs(self.z[i:i + minibatch], labels, lod=lod, **options)
-            parts.append(img.to_png_uint8(fakes.numpy()))
-        picture = img.grid(np.concatenate(parts), self.columns, self.rows)
-        return picture.repeat(factor, axis=0).repeat(factor, axis=1)
-
-
-def compiled_iteration(state: TrainingState, config: RunConfig, replicas: Replicas, level,
-                       minibatch):
-    """The whole iteration at one level as one compiled function.
-
-    Takes D_repeats pairs (uint8 images, labels), G's labels [N, label_size], alpha, G_lrate,
-    D_lrate and ema_beta (scalar tensors); N is this process's share of the minibatch. All random
-    numbers follow from the run's seed, the iteration's and the replica's number, so that a resumed
-    run is the run that was not interrupted.
-    """
-    size = minibatch // replicas.count
-    chunks = chunks_of(size, config.batch_gpu)
-
-    def on_replica(seed_of_run, iteration, batches, G_labels, alpha, G_lrate, D_lrate, ema_beta):
-        base = folded_seed(folded_seed([seed_of_run, 0], iteration), replica_number())
-        options = {'level': level, 'alpha': alpha, 'losses': config.losses, 'chunks': chunks,
-                   'randomize_noise': True, 'style_mixing': True}
-        shape = [size, config.G.latent_size]
-        for repeat, (images, labels) in enumerate(batches):
-            images, labels = replicas.own_rows(images), replicas.own_rows(labels)
-            seed = folded_seed(base, repeat)
-            reals = blend_reals(images, alpha, config.mirror_augment, folded_seed(seed, 10))
-            z_d = random_normal(shape, folded_seed(seed, 11))
-            if repeat < config.D_repeats - 1:
-                discriminator_step(state, reals, labels, z_d, lrate=D_lrate, seed=seed, **options)
-                state.update_moving_average(ema_beta)
-            else:
-                z_g = random_normal(shape, folded_seed(seed, 12))
-                train_iteration(state, reals, labels, z_d, z_g, G_lrate=G_lrate, D_lrate=D_lrate,
-                                ema_beta=ema_beta, G_labels=replicas.own_rows(G_labels), seed=seed,
-                                **options)
-
-    def iterate(batches, G_labels, *scalars):
-        seed = run_seed(config.seed, state.rollbacks.read_value())
-        replicas.strategy.run(on_replica, (seed, state.iteration.read_value(), batches, G_labels,
-                                           *scalars))
-        for counter in (state.nimg, state.reals_drawn):
-            counter.assign_add(minibatch * config.D_repeats)
-        state.iteration.assign_add(1)
-
-    return tf.function(iterate, autograph=False)  # no tensor decides a branch; traces faster
-
-
-class Iterations:
-    """Runs iterations at any level: keeps compiled functions and the stream of reals."""
-
-    def __init__(self, state, config, dataset, log, replicas):
-        self.state, self.config, self.dataset, self.log = state, config, dataset, log
-        self.replicas = replicas
-        self._compiled, self._stream, self._stream_key = {}, None, None
-
-    @property
-    def seed(self):
-        """That of the run, with the times it has gone back to a checkpoint."""
-        return run_seed(self.config.seed, int(self.state.rollbacks))
-
-    def reopen_stream(self):
-        """The next images are those that the state, which has been restored, says."""
-        self._stream_key = None
-
-    def run(self, sched, minibatch_repeats):
-        """`minibatch_repeats` iterations at one reading of the schedule."""
-        level = int(math.floor(sched.lod))
-        self._open_stream(sched)
-        scalars = self._scalars(sched)
-        if (level, sched.minibatch) not in self._compiled:
-            self._compile(sched)
-            size = sched.resolution
-            with self.log.phase(f'Compiling the {size}x{size} training step, minibatch '
-                                f'{sched.minibatch} (once per resolution)'):
-                self._iterate(level, sched.minibatch, scalars)
-            minibatch_repeats -= 1
-        for _ in range(minibatch_repeats):
-            self._iterate(level, sched.minibatch, scalars)
-
-    def try_step(self, sched):
-        """One iteration on black images, with the very function that training goes on with."""
-        self._compile(sched)
-        size, share = sched.resolution, sched.minibatch // self.replicas.workers
-        images = tf.zeros([share, size, size, self.dataset.num_channels], tf.uint8)
-        labels = tf.zeros([share, self.dataset.label_size])
-        self._compiled[int(math.floor(sched.lod)), sched.minibatch](
-            [(images, labels)] * self.config.D_repeats, labels, *self._scalars(sched))
-
-    def _compile(self, sched):
-        level = int(math.floor(sched.lod))
-        self._compiled[level, sched.minibatch] = compiled_iteration(
-            self.state, self.config, self.replicas, level, sched.minibatch)
-
-    def _scalars(self, sched):
-        beta = 0.5 ** (sched.minibatch / (self.config.G_smoothing_kimg * 1000))
-        return [tf.constant(value, tf.float32) for value in
-                (sched.lod - math.floor(sched.lod), sched.G_lrate, sched.D_lrate, beta)]
-
-    def _iterate(self, level, minibatch, scalars):
-        with plain_errors():
-            batches = [next(self._stream) for _ in range(self.config.D_repeats)]
-        G_labels = self.dataset.random_labels(
-            [self.seed, LABEL_SEED, int(self.state.iteration)], minibatch)
-        share = minibatch // self.replicas.workers
-        G_labels = G_labels[self.replicas.worker * share:][:share]
-        self._compiled[level, minibatch](batches, tf.constant(G_labels), *scalars)
-
-    def close(self):
-        """Ends the reading ahead: at its own end, Python would wait for that thread for ever."""
-        self._stream = self._stream_key = None
-
-    def _open_stream(self, sched):
-        key = (sched.resolution, sched.minibatch)
-        if key != self._stream_key:
-            self._stream = iter(self.dataset.batches(
-                *key, int(self.state.reals_drawn), self.seed,
-                (self.replicas.worker, self.replicas.workers)))
-            self._stream_key = key
 
 
 class Run:

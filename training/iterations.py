@@ -1,0 +1,132 @@
+"""Iterations at any level: one compiled function for each, and the stream of reals."""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+
+from training.config import RunConfig
+from training.dataset import blend_reals, plain_errors
+from training.replicas import Replicas, replica_number
+from training.schedule import chunks_of
+from training.seeds import folded_seed, random_normal, run_seed
+from training.state import TrainingState
+from training.steps import discriminator_step, train_iteration
+
+LABEL_SEED = 2  # what a draw is for, folded into the run's seed
+
+
+def compiled_iteration(state: TrainingState, config: RunConfig, replicas: Replicas, level,
+                       minibatch):
+    """The whole iteration at one level as one compiled function.
+
+    Takes D_repeats pairs (uint8 images, labels), G's labels [N, label_size], alpha, G_lrate,
+    D_lrate and ema_beta (scalar tensors); N is this process's share of the minibatch. All random
+    numbers follow from the run's seed, the iteration's and the replica's number, so that a resumed
+    run is the run that was not interrupted.
+    """
+    size = minibatch // replicas.count
+    chunks = chunks_of(size, config.batch_gpu)
+
+    def on_replica(seed_of_run, iteration, batches, G_labels, alpha, G_lrate, D_lrate, ema_beta):
+        base = folded_seed(folded_seed([seed_of_run, 0], iteration), replica_number())
+        options = {'level': level, 'alpha': alpha, 'losses': config.losses, 'chunks': chunks,
+                   'randomize_noise': True, 'style_mixing': True}
+        shape = [size, config.G.latent_size]
+        for repeat, (images, labels) in enumerate(batches):
+            images, labels = replicas.own_rows(images), replicas.own_rows(labels)
+            seed = folded_seed(base, repeat)
+            reals = blend_reals(images, alpha, config.mirror_augment, folded_seed(seed, 10))
+            z_d = random_normal(shape, folded_seed(seed, 11))
+            if repeat < config.D_repeats - 1:
+                discriminator_step(state, reals, labels, z_d, lrate=D_lrate, seed=seed, **options)
+                state.update_moving_average(ema_beta)
+            else:
+                z_g = random_normal(shape, folded_seed(seed, 12))
+                train_iteration(state, reals, labels, z_d, z_g, G_lrate=G_lrate, D_lrate=D_lrate,
+                                ema_beta=ema_beta, G_labels=replicas.own_rows(G_labels), seed=seed,
+                                **options)
+
+    def iterate(batches, G_labels, *scalars):
+        seed = run_seed(config.seed, state.rollbacks.read_value())
+        replicas.strategy.run(on_replica, (seed, state.iteration.read_value(), batches, G_labels,
+                                           *scalars))
+        for counter in (state.nimg, state.reals_drawn):
+            counter.assign_add(minibatch * config.D_repeats)
+        state.iteration.assign_add(1)
+
+    return tf.function(iterate, autograph=False)  # no tensor decides a branch; traces faster
+
+
+class Iterations:
+    """Runs iterations at any level: keeps compiled functions and the stream of reals."""
+
+    def __init__(self, state, config, dataset, log, replicas):
+        self.state, self.config, self.dataset, self.log = state, config, dataset, log
+        self.replicas = replicas
+        self._compiled, self._stream, self._stream_key = {}, None, None
+
+    @property
+    def seed(self):
+        """That of the run, with the times it has gone back to a checkpoint."""
+        return run_seed(self.config.seed, int(self.state.rollbacks))
+
+    def reopen_stream(self):
+        """The next images are those that the state, which has been restored, says."""
+        self._stream_key = None
+
+    def run(self, sched, minibatch_repeats):
+        """`minibatch_repeats` iterations at one reading of the schedule."""
+        level = int(math.floor(sched.lod))
+        self._open_stream(sched)
+        scalars = self._scalars(sched)
+        if (level, sched.minibatch) not in self._compiled:
+            self._compile(sched)
+            size = sched.resolution
+            with self.log.phase(f'Compiling the {size}x{size} training step, minibatch '
+                                f'{sched.minibatch} (once per resolution)'):
+                self._iterate(level, sched.minibatch, scalars)
+            minibatch_repeats -= 1
+        for _ in range(minibatch_repeats):
+            self._iterate(level, sched.minibatch, scalars)
+
+    def try_step(self, sched):
+        """One iteration on black images, with the very function that training goes on with."""
+        self._compile(sched)
+        size, share = sched.resolution, sched.minibatch // self.replicas.workers
+        images = tf.zeros([share, size, size, self.dataset.num_channels], tf.uint8)
+        labels = tf.zeros([share, self.dataset.label_size])
+        self._compiled[int(math.floor(sched.lod)), sched.minibatch](
+            [(images, labels)] * self.config.D_repeats, labels, *self._scalars(sched))
+
+    def _compile(self, sched):
+        level = int(math.floor(sched.lod))
+        self._compiled[level, sched.minibatch] = compiled_iteration(
+            self.state, self.config, self.replicas, level, sched.minibatch)
+
+    def _scalars(self, sched):
+        beta = 0.5 ** (sched.minibatch / (self.config.G_smoothing_kimg * 1000))
+        return [tf.constant(value, tf.float32) for value in
+                (sched.lod - math.floor(sched.lod), sched.G_lrate, sched.D_lrate, beta)]
+
+    def _iterate(self, level, minibatch, scalars):
+        with plain_errors():
+            batches = [next(self._stream) for _ in range(self.config.D_repeats)]
+        G_labels = self.dataset.random_labels(
+            [self.seed, LABEL_SEED, int(self.state.iteration)], minibatch)
+        share = minibatch // self.replicas.workers
+        G_labels = G_labels[self.replicas.worker * share:][:share]
+        self._compiled[level, minibatch](batches, tf.constant(G_labels), *scalars)
+
+    def close(self):
+        """Ends the reading ahead: at its own end, Python would wait for that thread for ever."""
+        self._stream = self._stream_key = None
+
+    def _open_stream(self, sched):
+        key = (sched.resolution, sched.minibatch)
+        if key != self._stream_key:
+            self._stream = iter(self.dataset.batches(
+                *key, int(self.state.reals_drawn), self.seed,
+                (self.replicas.worker, self.replicas.workers)))
+            self._stream_key = key
