@@ -33,7 +33,8 @@ MAY_IMPORT = {
     'presets': {'config'},
     'rollback': {'layers'},
     'schedule': {'config'},
-    'layers': {'precision'},
+    'layers': {'precision', 'prepared'},
+    'prepared': set(),
     'precision': {'config'},
     'losses': {'config', 'layers'},
     'adam': {'replicas'},
@@ -44,7 +45,7 @@ MAY_IMPORT = {
     'reference': {'config', 'layers', 'networks', 'networks_progan'},
     'snapshot': {'config', 'layers', 'networks', 'networks_progan', 'reference', 'state'},
     'state': {'adam', 'config', 'layers', 'networks', 'networks_progan', 'replicas'},
-    'steps': {'config', 'layers', 'losses', 'networks', 'replicas', 'seeds', 'state'},
+    'steps': {'config', 'losses', 'networks', 'prepared', 'replicas', 'seeds', 'state'},
 }
 
 
