@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from parity_data import arrays, at_level, config
 
+from training.build import build_network
 from training.config import (
     DiscriminatorConfig,
     GeneratorConfig,
@@ -16,7 +17,7 @@ from training.layers import named_variables
 from training.losses import scores_and_penalty
 from training.networks import reached
 from training.reference import assign
-from training.state import TrainingState, build_network
+from training.state import TrainingState
 from training.steps import train_iteration
 
 
