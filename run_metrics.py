@@ -117,7 +117,7 @@ def subjects():
     from metrics.subjects import Setting, networks_of_run, of_images, of_network
     from runs import directory
     from training import replicas
-    from training.config import run_config_from_json
+    from training.config_json import run_config_from_json
     tf.get_logger().setLevel('ERROR')  # it takes the copies on several GPUs for needless retracing
     devices = Devices(replicas.local_devices(FLAGS.num_gpus))
     setting = Setting(feature_networks(devices), FLAGS.reals, FLAGS.real_stats, FLAGS.resolution,

@@ -19,7 +19,7 @@ from absl import flags
 
 from cli import feature_flags, options, startup
 from conversion import cache, decode, from_images
-from training.config import run_config_from_json, to_json
+from training.config_json import run_config_from_json, to_json
 from training.presets import PRESETS, find_preset, run_config
 
 FLAGS = flags.FLAGS

@@ -12,11 +12,11 @@ import tokenize
 from typing import NamedTuple
 
 from training import config
+from training.build import ARCHITECTURES
 
 GROUPS = (('run', config.RunConfig), ('schedule', config.ScheduleConfig),
-          ('losses', config.LossConfig), ('G', config.GeneratorConfig),
-          ('D', config.DiscriminatorConfig), ('G', config.ProganGeneratorConfig),
-          ('D', config.ProganDiscriminatorConfig))
+          ('losses', config.LossConfig),
+          *(pair for row in ARCHITECTURES.values() for pair in zip('GD', row.configs)))
 NOT_OPTIONS = {'data', 'G', 'D', 'losses', 'schedule', 'num_gpus',  # set in other ways
                'resolution', 'num_channels', 'label_size'}  # the data set's
 

@@ -9,9 +9,9 @@ from metrics import features
 from metrics.devices import ONE_DEVICE
 from metrics.perceptual_path_length import EPSILON, crop_to_face, lerp, slerp
 from metrics.vgg16 import MIN_RESOLUTION
-from training.layers import upscale2d
+from training.build import build_network
+from training.layers import copy_weights, upscale2d
 from training.networks import split_lod
-from training.state import build_network, copy_weights
 
 SAMPLES, PATHS = 0, 1  # what a draw is for, folded into the seed
 

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 from small_data import SMALL, stats_of, write_dataset
 
 from training.cluster import Cluster, find_cluster
-from training.config import run_config_from_json
+from training.config_json import run_config_from_json
 from training.loop import train
 from training.replicas import Replicas
 

@@ -8,8 +8,8 @@ from parity_data import PARITY
 from test_train_flags import network_file
 
 from training import snapshot
+from training.build import build_network
 from training.config import ProganGeneratorConfig
-from training.state import build_network
 
 DIGITS = f'--network={PARITY}/digits/network-final.pkl'
 

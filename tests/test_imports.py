@@ -2,6 +2,8 @@
 
 import ast
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -30,10 +32,13 @@ FILES = sorted(path.relative_to(ROOT)
 # may import anything but the loop.
 MAY_IMPORT = {
     'config': set(),
-    'presets': {'config'},
+    'build': {'config', 'networks', 'networks_progan'},
+    'config_json': {'build', 'config'},
+    'presets': {'build', 'config'},
     'rollback': {'layers'},
     'schedule': {'config'},
-    'layers': {'precision'},
+    'layers': {'precision', 'prepared'},
+    'prepared': set(),
     'precision': {'config'},
     'losses': {'config', 'layers'},
     'adam': {'replicas'},
@@ -41,10 +46,10 @@ MAY_IMPORT = {
     'replicas': set(),
     'cluster': {'replicas'},
     'networks_progan': {'config', 'layers', 'networks'},
-    'reference': {'config', 'layers', 'networks', 'networks_progan'},
-    'snapshot': {'config', 'layers', 'networks', 'networks_progan', 'reference', 'state'},
-    'state': {'adam', 'config', 'layers', 'networks', 'networks_progan', 'replicas'},
-    'steps': {'config', 'layers', 'losses', 'networks', 'replicas', 'seeds', 'state'},
+    'reference': {'build', 'layers'},
+    'snapshot': {'build', 'config_json', 'layers', 'reference'},
+    'state': {'adam', 'build', 'config', 'layers', 'replicas'},
+    'steps': {'config', 'losses', 'networks', 'prepared', 'replicas', 'seeds', 'state'},
 }
 
 
@@ -121,3 +126,25 @@ def test_a_wrong_import_is_found(path, source):
 ])
 def test_a_right_import_is_let_through(path, source):
     assert violations(pathlib.Path(path), source) == []
+
+
+def loaded_by(statements):
+    """The names of all modules that a fresh interpreter has loaded after `statements`."""
+    code = f'{statements}\nimport sys\nprint("LOADED", *sys.modules)'
+    result = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return set(result.stdout.split('LOADED ')[1].split())
+
+
+def test_reading_a_network_file_and_drawing_load_no_optimizer():
+    pictures = [f'pictures.{path.stem}' for path in ROOT.glob('pictures/*.py')]
+    loaded = loaded_by(f'import training.snapshot, {", ".join(pictures)}')
+    assert {'training.snapshot', 'tensorflow', *pictures} <= loaded
+    assert not {'training.adam', 'training.state', 'training.steps', 'training.loop'} & loaded
+
+
+@pytest.mark.parametrize('flag', ['--list_presets', '--help'])
+def test_flags_and_presets_of_train_load_no_tensorflow(flag):
+    loaded = loaded_by(f'import contextlib, sys, train\nsys.argv = ["train.py", {flag!r}]\n'
+                       'with contextlib.suppress(SystemExit):\n    train.startup.run(train.main)')
+    assert 'training.presets' in loaded and 'tensorflow' not in loaded

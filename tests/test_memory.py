@@ -19,7 +19,7 @@ from small_data import SMALL, stats_of, write_dataset
 from runs.checkpoints import STATE, checkpoint_paths, newest_nimg
 from runs.log import RunLog
 from training import grid, loop, memory, steps
-from training.config import run_config_from_json
+from training.config_json import run_config_from_json
 from training.presets import run_config
 from training.schedule import training_schedule
 from training.state import TrainingState

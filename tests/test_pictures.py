@@ -7,10 +7,10 @@ from parity_data import PARITY, arrays
 from pictures import painter as painting
 from pictures import sheets, stills, w_files
 from training import snapshot
+from training.build import build_network
 from training.config import GeneratorConfig, ProganGeneratorConfig
 from training.images import to_uint8
 from training.layers import named_variables
-from training.state import build_network
 
 
 def small_generator(**options):

@@ -13,9 +13,9 @@ from test_train_flags import network_file
 
 from conversion import decode
 from pictures import image_sources, ranking
+from training.build import build_network
 from training.config import DiscriminatorConfig
 from training.dataset import process_reals
-from training.state import build_network
 
 DIGITS = f'--network={PARITY}/digits/network-final.pkl'
 

@@ -8,8 +8,9 @@ from small_data import small_config
 
 from runs import directory
 from training import snapshot, starting
-from training.config import ProganDiscriminatorConfig, ProganGeneratorConfig, to_json
-from training.state import build_network
+from training.build import build_network
+from training.config import ProganDiscriminatorConfig, ProganGeneratorConfig
+from training.config_json import to_json
 
 
 @pytest.fixture

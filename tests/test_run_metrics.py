@@ -15,10 +15,11 @@ from metrics.real_statistics import write_statistics
 from metrics.sliced_wasserstein import swd
 from runs import directory
 from training import snapshot
-from training.config import GeneratorConfig, to_json
+from training.build import build_network
+from training.config import GeneratorConfig
+from training.config_json import to_json
 from training.dataset import TFRecordDataset
 from training.presets import run_config
-from training.state import build_network
 from training.version import VERSION
 
 SMALL = {'fmap_base': 64, 'fmap_max': 8, 'num_channels': 1}

@@ -9,6 +9,7 @@ import pytest
 import safetensors.numpy
 
 from training import snapshot
+from training.build import build_network
 from training.config import (
     DiscriminatorConfig,
     GeneratorConfig,
@@ -16,7 +17,6 @@ from training.config import (
     ProganGeneratorConfig,
 )
 from training.layers import named_variables
-from training.state import build_network
 
 SHAPE = {'resolution': 16, 'num_channels': 1, 'label_size': 2, 'fmap_base': 64, 'fmap_max': 8}
 STYLEGAN = (GeneratorConfig(**SHAPE, latent_size=8, dlatent_size=8, mapping_fmaps=8,

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from parity_data import arrays, at_level, config
 
+from training.build import build_network
 from training.config import (
     DiscriminatorConfig,
     GeneratorConfig,
@@ -13,9 +14,10 @@ from training.config import (
     ProganGeneratorConfig,
 )
 from training.layers import named_variables
+from training.losses import scores_and_penalty
 from training.networks import reached
 from training.reference import assign
-from training.state import TrainingState, build_network
+from training.state import TrainingState
 from training.steps import train_iteration
 
 
@@ -125,6 +127,33 @@ def small_state_with_fixed_weights():
         for i, variable in enumerate(network.variables):
             variable.assign(tf.random.stateless_normal(variable.shape, [5, i]))
     return state
+
+
+@pytest.mark.parametrize('between', [tf.identity, lambda images: tf.cast(
+    tf.cast(images, tf.float64), tf.float32), lambda images: images[:, :, ::-1]])
+def test_an_augmentation_before_D_leaves_the_logged_statistics_right(between, monkeypatch):
+    """Those of what D saw: a new tensor, a cast or other pixels do not make them 0."""
+    state = small_state_with_fixed_weights()
+    reals = tf.random.stateless_normal([4, 8, 8, 1], [1, 2])
+    z = tf.random.stateless_normal([2, 4, 8], [3, 4])[0]
+    fakes, _ = state.G.training_images(z, None, 1, 0.3, state.G.training_draws(4, 1, False, False))
+    at_level, training_images = state.D.at_level, state.G.training_images
+    expected = {'score_real': at_level(between(reals), None, 1, 0.3),
+                'score_fake': at_level(between(fakes), None, 1, 0.3)}
+    _, expected['penalty'] = scores_and_penalty(
+        lambda images: at_level(between(images), None, 1, 0.3), reals, 1)
+    monkeypatch.setattr(state.D, 'at_level', lambda images, *rest: at_level(between(images), *rest))
+
+    def new_tensors(*arguments):
+        images, mean_w = training_images(*arguments)
+        return tf.identity(images), mean_w
+
+    monkeypatch.setattr(state.G, 'training_images', new_tensors)
+    iterate(state, reals)
+    stats = state.take_stats()
+    for name, values in expected.items():
+        np.testing.assert_allclose(stats[name], tf.reduce_mean(values), rtol=1e-5, atol=1e-6)
+        assert stats[name] != 0, name
 
 
 def test_the_moving_average_sees_G_of_before_its_step():

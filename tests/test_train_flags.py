@@ -9,9 +9,9 @@ from commands import results_of
 from small_data import SMALL, write_dataset
 
 from training import snapshot
+from training.build import build_network
 from training.config import DiscriminatorConfig, GeneratorConfig
 from training.presets import PRESETS
-from training.state import build_network
 
 
 def damaged(source, folder, name, change):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import re
 from dataclasses import dataclass
 from typing import Optional, Union
@@ -46,8 +44,8 @@ def _freeze_blur_filter(config):
     object.__setattr__(config, 'blur_filter', taps if taps and len(taps) > 1 else None)
 
 
-class _Features:
-    """Feature maps at each stage, for a config with fmap_base, fmap_decay and fmap_max."""
+class NetworkConfig:
+    """What configs of G and D, which have fmap_base, fmap_decay and fmap_max, tell of them."""
 
     def nf(self, stage):
         """Number of feature maps at `stage` (log2 of the resolution, minus 1)."""
@@ -60,7 +58,7 @@ class _Features:
 
 
 @dataclass(frozen=True)
-class GeneratorConfig(_Features):
+class GeneratorConfig(NetworkConfig):
     """The style-based generator (Karras et al. 2018, section 2; rows of Tables 1, 2 and 4)."""
     resolution: int = 1024             # pixels, power of two
     num_channels: int = 3              # 1 = grayscale, 3 = RGB
@@ -124,7 +122,7 @@ class GeneratorConfig(_Features):
 
 
 @dataclass(frozen=True)
-class DiscriminatorConfig(_Features):
+class DiscriminatorConfig(NetworkConfig):
     """StyleGAN's discriminator: ProGAN's, with blurred downscaling."""
     resolution: int = 1024
     num_channels: int = 3
@@ -152,7 +150,7 @@ class DiscriminatorConfig(_Features):
 
 
 @dataclass(frozen=True)
-class ProganGeneratorConfig(_Features):
+class ProganGeneratorConfig(NetworkConfig):
     """Progressive GAN's generator (Karras et al. 2017, Table 2)."""
     resolution: int = 1024
     num_channels: int = 3
@@ -175,7 +173,7 @@ class ProganGeneratorConfig(_Features):
 
 
 @dataclass(frozen=True)
-class ProganDiscriminatorConfig(_Features):
+class ProganDiscriminatorConfig(NetworkConfig):
     """Progressive GAN's discriminator: no blur, one score whatever the labels."""
     resolution: int = 1024
     num_channels: int = 3
@@ -191,10 +189,6 @@ class ProganDiscriminatorConfig(_Features):
         _check_image_fields(self)
         _require(self.mbstd_group_size >= 0, 'mbstd_group_size', 'at least 0',
                  self.mbstd_group_size)
-
-
-NETWORK_CONFIGS = {'stylegan': (GeneratorConfig, DiscriminatorConfig),
-                   'progan': (ProganGeneratorConfig, ProganDiscriminatorConfig)}
 
 
 G_LOSSES = ('G_logistic_nonsaturating', 'G_logistic_saturating', 'G_wgan')
@@ -290,8 +284,8 @@ GRID_LAYOUTS = ('random', 'row_per_class', 'col_per_class', 'class4x4')
 class RunConfig:
     """A whole training run, apart from where it is written and what it starts from."""
     data: str                          # directory of TFRecord files
-    G: Union[GeneratorConfig, ProganGeneratorConfig]
-    D: Union[DiscriminatorConfig, ProganDiscriminatorConfig]
+    G: NetworkConfig
+    D: NetworkConfig
     losses: LossConfig = LossConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     total_kimg: float = 25000          # thousands of images shown at the end of training
@@ -340,53 +334,3 @@ class RunConfig:
         _require(self.schedule.lod_initial_resolution <= self.G.resolution,
                  'lod_initial_resolution', f'at most that of the data, {self.G.resolution}',
                  self.schedule.lod_initial_resolution)
-
-    @property
-    def architecture(self):
-        """'stylegan' or 'progan'."""
-        return architecture_of(self.G)
-
-
-def architecture_of(config):
-    """'stylegan' or 'progan': which pair a network's config belongs to."""
-    return next(name for name, types in NETWORK_CONFIGS.items() if type(config) in types)
-
-
-def to_json(config):
-    """A config as JSON text, complete and reloadable; the inverse of `run_config_from_json`."""
-    fields = dataclasses.asdict(config)
-    if isinstance(config, RunConfig):
-        fields['architecture'] = config.architecture
-    return json.dumps(fields, indent=2)
-
-
-def network_config_from_dict(architecture, part, fields):
-    """The config of 'G' or 'D' from a dict read from a file; ValueError names what misfits."""
-    if architecture not in NETWORK_CONFIGS:
-        raise ValueError(f'architecture must be one of {tuple(NETWORK_CONFIGS)}; '
-                         f'received {architecture!r}.')
-    return _from_dict(NETWORK_CONFIGS[architecture]['GD'.index(part)], fields)
-
-
-def run_config_from_json(text):
-    """A RunConfig from the text of training_options.json; ValueError names what misfits."""
-    fields = json.loads(text)
-    architecture = fields.pop('architecture', 'stylegan')
-    for part in ('G', 'D'):
-        fields[part] = network_config_from_dict(architecture, part, fields[part])
-    fields['losses'] = _from_dict(LossConfig, fields['losses'])
-    fields['schedule'] = _from_dict(ScheduleConfig, fields['schedule'])
-    return _from_dict(RunConfig, fields)
-
-
-def _from_dict(config_class, fields):
-    known = {item.name for item in dataclasses.fields(config_class)}
-    unknown = sorted(set(fields) - known)
-    if unknown:
-        raise ValueError(f'{config_class.__name__} has no field {unknown[0]!r}; the file comes '
-                         f'from another version. Known: {", ".join(sorted(known))}.')
-    try:
-        return config_class(**fields)
-    except TypeError as error:
-        raise ValueError(f'{config_class.__name__}: a value of the wrong type ({error}).'
-                         ) from error

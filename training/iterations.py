@@ -12,7 +12,7 @@ from training.replicas import Replicas, replica_number
 from training.schedule import chunks_of
 from training.seeds import folded_seed, random_normal, run_seed
 from training.state import TrainingState
-from training.steps import discriminator_step, train_iteration
+from training.steps import StepOptions, discriminator_step, train_iteration
 
 LABEL_SEED = 2  # what a draw is for, folded into the run's seed
 
@@ -40,7 +40,8 @@ def compiled_iteration(state: TrainingState, config: RunConfig, replicas: Replic
             reals = blend_reals(images, alpha, config.mirror_augment, folded_seed(seed, 10))
             z_d = random_normal(shape, folded_seed(seed, 11))
             if repeat < config.D_repeats - 1:
-                discriminator_step(state, reals, labels, z_d, lrate=D_lrate, seed=seed, **options)
+                discriminator_step(state, reals, labels, z_d, D_lrate,
+                                   StepOptions(seed=seed, **options))
                 state.update_moving_average(ema_beta)
             else:
                 z_g = random_normal(shape, folded_seed(seed, 12))

@@ -9,13 +9,11 @@ section 4 and appendix A.
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
-
 import numpy as np
 import tensorflow as tf
 
 from training.precision import convolved
+from training.prepared import prepared
 
 ACTIVATION_GAIN = np.sqrt(2)  # He et al. 2015; the reference uses it for ReLU and leaky ReLU alike
 LEAK = 0.2                  # slope of the leaky ReLU below 0
@@ -31,6 +29,7 @@ class NamedLayer(tf.keras.layers.Layer):
     def __init__(self, scope):
         super().__init__(autocast=False)  # Keras would cast bfloat16 activations to float32
         self.scope = scope
+        self.levels = None  # those whose images it takes part in, a range; None = all
         self.variable_names = ()
         self.built = True
 
@@ -44,11 +43,28 @@ class NamedLayer(tf.keras.layers.Layer):
         return variable
 
 
+    def only_at(self, levels):
+        """Says at which levels (a range) it takes part, with all layers inside; returns itself."""
+        self.levels = levels
+        return self
+
+
+def named_layers(network):
+    """All NamedLayers inside `network`, itself included."""
+    return [module for module in (network, *network.submodules) if isinstance(module, NamedLayer)]
+
+
 def named_variables(network):
     """{reference name: tf.Variable} of all layers inside `network`, non-trainable ones included."""
-    layers = [module for module in (network, *network.submodules) if isinstance(module, NamedLayer)]
     return {name: getattr(layer, name[len(layer.scope):].lstrip('/').replace('/', '_'))
-            for layer in layers for name in layer.variable_names}
+            for layer in named_layers(network) for name in layer.variable_names}
+
+
+def copy_weights(source, target):
+    """Copies every variable, non-trainable ones included; both networks have the same config."""
+    targets = named_variables(target)
+    for name, variable in named_variables(source).items():
+        targets[name].assign(variable)
 
 
 @tf.autograph.experimental.do_not_convert  # it would take the function without its gradient
@@ -126,36 +142,6 @@ class Bias(NamedLayer):
 
     def call(self, x):
         return x + tf.cast(self.bias * self.lrmul, x.dtype)
-
-
-_prepared = contextvars.ContextVar('prepared', default=None)
-
-
-@contextlib.contextmanager
-def weights_prepared_once():
-    """Inside, a network that is called several times scales its weights only once.
-
-    For one gradient tape and graph: outside of these the tensors mean nothing. They are float32,
-    in which the gradients of the several calls are then added up.
-    """
-    token = _prepared.set({})
-    try:
-        yield
-    finally:
-        _prepared.reset(token)
-
-
-def prepared(prepare, dtype):
-    """What the layer's method `prepare` makes of its weight, as `dtype`.
-
-    Within `weights_prepared_once` it is called once.
-    """
-    kept = _prepared.get()
-    if kept is None:
-        return tf.cast(prepare(), dtype)
-    if prepare not in kept:
-        kept[prepare] = prepare()
-    return tf.cast(kept[prepare], dtype)
 
 
 class Weight(NamedLayer):

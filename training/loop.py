@@ -24,17 +24,19 @@ from runs.snapshot_metrics import SnapshotMetrics
 from runs.stopping import Interrupted, StopSignal
 from training import memory, snapshot
 from training.cluster import plain_losses
-from training.config import Precision, RunConfig, to_json
+from training.config import Precision, RunConfig
+from training.config_json import to_json
 from training.dataset import TFRecordDataset
 from training.distance import compiled_distance
 from training.grid import SampleGrid
 from training.iterations import Iterations
+from training.layers import copy_weights
 from training.precision import worthwhile
 from training.progress import tick_line
 from training.replicas import Replicas
 from training.rollback import ADVICE, MAX_ROLLBACKS, first_not_finite
 from training.schedule import training_schedule
-from training.state import TrainingState, copy_weights
+from training.state import TrainingState
 
 
 class Run:

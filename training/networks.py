@@ -9,7 +9,6 @@ construction on. Source: Karras et al. 2018 (StyleGAN), Figure 1, section 2 and 
 from __future__ import annotations
 
 import math
-import re
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -24,7 +23,6 @@ from training.layers import (
     NamedLayer,
     UpConv2D,
     lerp,
-    named_variables,
 )
 from training.replicas import assign, mean_over_replicas
 from training.seeds import folded_seed, random_normal, random_uniform
@@ -35,16 +33,24 @@ FUSED_FROM_RESOLUTION = 128  # fused_scale='auto': the reference's choice, which
 
 def reached(network, level):
     """For each of the trainable variables of G or D: whether images of `level` depend on it."""
-    finest = network.config.resolution >> level
-    names = {id(variable): name for name, variable in named_variables(network).items()}
+    unreached = {id(variable) for layer in layers.named_layers(network)
+                 if layer.levels is not None and level not in layer.levels
+                 for variable in layer.trainable_variables}
+    return [id(variable) not in unreached for variable in network.trainable_variables]
 
-    def is_reached(name):
-        block, rgb = re.search(r'(\d+)x\1/', name), re.search(r'RGB_lod(\d+)/', name)
-        if rgb:
-            return int(rgb[1]) in (level, level + 1)  # the coarser one is faded with
-        return not block or int(block[1]) <= finest
 
-    return [is_reached(names[id(variable)]) for variable in network.trainable_variables]
+def levels_of_block(config, r):
+    """Levels whose images pass through a layer at 2^r pixels: its own and all finer ones."""
+    return range(config.resolution_log2 - r + 1)
+
+
+def levels_of_rgb(config, r):
+    """Levels whose images pass through toRGB or fromRGB at 2^r pixels.
+
+    Its own, and the next finer one, with which it is faded.
+    """
+    own = config.resolution_log2 - r
+    return range(own - 1, own + 1)
 
 
 def split_lod(lod, resolution_log2):
@@ -191,8 +197,9 @@ class Synthesis(NamedLayer):
             self._build_block(r)
         for r in range(2, config.resolution_log2 + 1):
             lod = config.resolution_log2 - r
-            setattr(self, f'to_rgb{r}', ToRGB(f'{scope}/ToRGB_lod{lod}', config.nf(r - 1),
-                                              config.num_channels, config.use_wscale))
+            to_rgb = ToRGB(f'{scope}/ToRGB_lod{lod}', config.nf(r - 1), config.num_channels,
+                           config.use_wscale)
+            setattr(self, f'to_rgb{r}', to_rgb.only_at(levels_of_rgb(config, r)))
 
     def _build_first_block(self):
         config, channels = self.config, self.config.nf(1)
@@ -208,17 +215,19 @@ class Synthesis(NamedLayer):
         self.epilogue1 = Epilogue(config, name, 1, channels)
 
     def _build_block(self, r):
-        config, size = self.config, 2 ** r
-        fan_in, channels, i = config.nf(r - 2), config.nf(r - 1), 2 * r - 4
+        config, size, i = self.config, 2 ** r, 2 * r - 4
+        channels, wscale = config.nf(r - 1), {'use_wscale': config.use_wscale}
         name = f'{self.scope}/{size}x{size}/Conv0_up'
-        setattr(self, f'conv{i}', UpConv2D(name, fan_in, channels,
-                                           use_fused(config.fused_scale, size),
-                                           use_wscale=config.use_wscale))
-        setattr(self, f'epilogue{i}', Epilogue(config, name, i, channels))
+        self._add_conv(r, i, name, UpConv2D(name, config.nf(r - 2), channels,
+                                            use_fused(config.fused_scale, size), **wscale))
         name = f'{self.scope}/{size}x{size}/Conv1'
-        setattr(self, f'conv{i + 1}', Conv2D(name, channels, channels, 3,
-                                             use_wscale=config.use_wscale))
-        setattr(self, f'epilogue{i + 1}', Epilogue(config, name, i + 1, channels))
+        self._add_conv(r, i + 1, name, Conv2D(name, channels, channels, 3, **wscale))
+
+    def _add_conv(self, r, i, name, conv):
+        """Style layer i, at 2^r pixels: a convolution with its epilogue."""
+        epilogue = Epilogue(self.config, name, i, self.config.nf(r - 1))
+        setattr(self, f'conv{i}', conv.only_at(levels_of_block(self.config, r)))
+        setattr(self, f'epilogue{i}', epilogue.only_at(levels_of_block(self.config, r)))
 
     def call(self, w, lod=0.0, randomize_noise=True, seed=None):
         """w: [N, L, dlatent_size] -> images [N, 2^(R-floor(lod)), same, channels], about [-1, 1].
@@ -449,11 +458,12 @@ class GrowingDiscriminator(tf.keras.Model):
         self.config, self.precision = config, precision
         resolution_log2 = config.resolution_log2
         for r in range(2, resolution_log2 + 1):
-            setattr(self, f'from_rgb{r}', FromRGB(f'FromRGB_lod{resolution_log2 - r}',
-                                                  config.num_channels, config.nf(r - 1), activation,
-                                                  config.use_wscale))
+            from_rgb = FromRGB(f'FromRGB_lod{resolution_log2 - r}', config.num_channels,
+                               config.nf(r - 1), activation, config.use_wscale)
+            setattr(self, f'from_rgb{r}', from_rgb.only_at(levels_of_rgb(config, r)))
         for r in range(3, resolution_log2 + 1):
-            setattr(self, f'block{r}', make_block(2 ** r, config.nf(r - 1), config.nf(r - 2)))
+            block = make_block(2 ** r, config.nf(r - 1), config.nf(r - 2))
+            setattr(self, f'block{r}', block.only_at(levels_of_block(config, r)))
         self.head = DiscriminatorHead(config, num_scores, num_features, activation)
 
     def call(self, images, labels=None, lod=0.0):

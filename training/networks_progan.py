@@ -15,6 +15,8 @@ from training.networks import (
     ToRGB,
     blended_rgb,
     checked_labels,
+    levels_of_block,
+    levels_of_rgb,
     split_lod,
     use_fused,
 )
@@ -34,18 +36,26 @@ class ProganSynthesis(NamedLayer):
         self.conv1 = Conv2D('4x4/Conv', channels, channels, 3, **wscale)
         self.bias1 = Bias('4x4/Conv', channels)
         for r in range(3, config.resolution_log2 + 1):
-            size, i, channels = 2 ** r, 2 * r - 4, config.nf(r - 1)
-            fused = use_fused(config.fused_scale, size)
-            name = f'{size}x{size}/' + ('Conv0_up' if fused else 'Conv0')
-            setattr(self, f'conv{i}', UpConv2D(name, config.nf(r - 2), channels, fused, **wscale))
-            setattr(self, f'bias{i}', Bias(name, channels))
-            name = f'{size}x{size}/Conv1'
-            setattr(self, f'conv{i + 1}', Conv2D(name, channels, channels, 3, **wscale))
-            setattr(self, f'bias{i + 1}', Bias(name, channels))
+            self._build_block(r)
         for r in range(2, config.resolution_log2 + 1):
-            setattr(self, f'to_rgb{r}', ToRGB(f'ToRGB_lod{config.resolution_log2 - r}',
-                                              config.nf(r - 1), config.num_channels,
-                                              config.use_wscale))
+            to_rgb = ToRGB(f'ToRGB_lod{config.resolution_log2 - r}', config.nf(r - 1),
+                           config.num_channels, config.use_wscale)
+            setattr(self, f'to_rgb{r}', to_rgb.only_at(levels_of_rgb(config, r)))
+
+    def _build_block(self, r):
+        config, size, i = self.config, 2 ** r, 2 * r - 4
+        channels, wscale = config.nf(r - 1), {'use_wscale': config.use_wscale}
+        fused = use_fused(config.fused_scale, size)
+        name = f'{size}x{size}/' + ('Conv0_up' if fused else 'Conv0')
+        self._add_conv(r, i, name, UpConv2D(name, config.nf(r - 2), channels, fused, **wscale))
+        name = f'{size}x{size}/Conv1'
+        self._add_conv(r, i + 1, name, Conv2D(name, channels, channels, 3, **wscale))
+
+    def _add_conv(self, r, i, name, conv):
+        """Layer i, at 2^r pixels: a convolution with its bias."""
+        bias = Bias(name, self.config.nf(r - 1))
+        setattr(self, f'conv{i}', conv.only_at(levels_of_block(self.config, r)))
+        setattr(self, f'bias{i}', bias.only_at(levels_of_block(self.config, r)))
 
     def _epilogue(self, x, i):
         activation = layers.NONLINEARITIES['lrelu' if self.config.use_leakyrelu else 'relu']

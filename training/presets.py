@@ -6,7 +6,8 @@ import dataclasses
 import difflib
 from dataclasses import dataclass, field
 
-from training.config import NETWORK_CONFIGS, LossConfig, RunConfig, ScheduleConfig
+from training.build import ARCHITECTURES
+from training.config import LossConfig, RunConfig, ScheduleConfig
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ def run_config(preset, data, resolution, num_channels, label_size, overrides=Non
     """
     chosen, overrides = find_preset(preset), dict(overrides or {})
     shape = {'resolution': resolution, 'num_channels': num_channels, 'label_size': label_size}
-    G_class, D_class = NETWORK_CONFIGS[chosen.architecture]
+    G_class, D_class = ARCHITECTURES[chosen.architecture].configs
     parts = {}
     for name, part_class, fields in (('G', G_class, {**chosen.G, **shape}),
                                      ('D', D_class, {**chosen.D, **shape}),

@@ -10,15 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from formats.network_states import NetworkState, read_states
-from training import config, networks, networks_progan
+from training.build import ARCHITECTURES, build_network
 from training.layers import named_variables
 
 ROLES = ('G', 'D', 'Gs')
-BUILDERS = {  # {the reference's build function: (network, its config)}
-    'G_style': (networks.Generator, config.GeneratorConfig),
-    'D_basic': (networks.Discriminator, config.DiscriminatorConfig),
-    'G_paper': (networks_progan.Generator, config.ProganGeneratorConfig),
-    'D_paper': (networks_progan.Discriminator, config.ProganDiscriminatorConfig)}
+CONFIGS = {builder: config for architecture in ARCHITECTURES.values()  # {build function: config}
+           for builder, config in zip(architecture.builders, architecture.configs)}
 STYLEGAN2_BUILDERS = ('G_main', 'D_stylegan2')
 STYLEGAN2_VARIABLES = {'mod_weight', 'resample_kernel'}
 NEWEST_VERSION = 3     # of the state: 4 is StyleGAN2's
@@ -84,9 +81,9 @@ def _check_generation(state):
             suffixes & STYLEGAN2_VARIABLES:
         raise ValueError(f'this is a StyleGAN2 network (built by {state.build_func_name!r:.60}, '
                          f'state version {state.version}); this program is StyleGAN 1 and ProGAN')
-    if state.build_func_name not in BUILDERS:
+    if state.build_func_name not in CONFIGS:
         raise ValueError(f'network {state.name!r:.40} is built by {state.build_func_name!r:.60}, '
-                         f'which must be one of {", ".join(BUILDERS)}')
+                         f'which must be one of {", ".join(CONFIGS)}')
 
 
 def _size(shapes, name, axis):
@@ -157,7 +154,7 @@ def config_of(state: NetworkState):
         given.update(part.static_kwargs)
     sizes = _sizes_of_variables(state)
     fields = dict(sizes)
-    config_class = BUILDERS[state.build_func_name][1]
+    config_class = CONFIGS[state.build_func_name]
     for field in dataclasses.fields(config_class):
         means_default = given.get(field.name) is None and 'Optional' not in field.type
         if field.name in given and not means_default:
@@ -172,15 +169,14 @@ def config_of(state: NetworkState):
 def network_of(state):
     """NetworkState -> network, with the file's weights."""
     network_config = config_of(state)
-    network_class = BUILDERS[state.build_func_name][0]
     try:
         with tf.Graph().as_default():  # where variables take no memory
-            expected = shapes_of(network_class(network_config))
+            expected = shapes_of(build_network(network_config))
         check_fit(expected, {name: array.shape
                              for name, array in without_lod(state.variables).items()})
     except ValueError as error:
         raise ValueError(f'network {state.name!r:.40}: {error}') from None
-    network = network_class(network_config)
+    network = build_network(network_config)
     assign(network, state.variables)
     return network
 

@@ -21,9 +21,9 @@ import tensorflow as tf
 from formats.file_kind import NETWORK_SUFFIX
 from formats.files import write_atomically
 from training import reference
-from training.config import architecture_of, network_config_from_dict
+from training.build import architecture_of, build_network
+from training.config_json import network_config_from_dict
 from training.layers import named_variables
-from training.state import build_network
 
 FORMAT = 'stylegan-tf2-networks-1'
 

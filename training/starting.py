@@ -11,7 +11,9 @@ from formats.file_kind import NETWORK_SUFFIX
 from runs import directory
 from runs.checkpoints import newest_nimg
 from training import snapshot
-from training.config import RunConfig, run_config_from_json
+from training.build import ARCHITECTURES, architecture_of
+from training.config import RunConfig
+from training.config_json import run_config_from_json
 from training.schedule import chunks_of, full_resolution_kimg, training_schedule
 
 # Options that decide no number of a training (batch_gpu: rounding, and the groups of the minibatch
@@ -109,7 +111,7 @@ def _check_stddev_groups(config, resolution, per_gpu, group):
 
 
 def _description(config):
-    kind = {'stylegan': 'sgan', 'progan': 'pgan'}[config.architecture]
+    kind = ARCHITECTURES[architecture_of(config.G)].short_name
     return f'{kind}-{_data_description(config)}'
 
 
@@ -126,7 +128,7 @@ def _runs_of_data(config, outdir):
     own, data = _description(config), _data_description(config)
     for path in reversed(directory.run_dirs(outdir).values()):
         name = os.path.basename(path)[6:]
-        fits = name == own or name[5:] == data and directory.has_origin(path)
+        fits = name == own or name.partition('-')[2] == data and directory.has_origin(path)
         if fits and newest_nimg(os.path.join(path, directory.CHECKPOINTS)) is not None:
             yield path
 

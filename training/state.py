@@ -4,33 +4,11 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from training import networks, networks_progan
 from training.adam import Adam
-from training.config import (
-    FLOAT32,
-    DiscriminatorConfig,
-    GeneratorConfig,
-    ProganDiscriminatorConfig,
-    ProganGeneratorConfig,
-)
-from training.layers import lerp, named_variables
+from training.build import build_network
+from training.config import FLOAT32
+from training.layers import copy_weights, lerp, named_variables
 from training.replicas import assign
-
-NETWORKS = {GeneratorConfig: networks.Generator, DiscriminatorConfig: networks.Discriminator,
-            ProganGeneratorConfig: networks_progan.Generator,
-            ProganDiscriminatorConfig: networks_progan.Discriminator}
-
-
-def build_network(config, precision=FLOAT32):
-    """The network that belongs to a config's type, built whole, with fresh weights."""
-    return NETWORKS[type(config)](config, precision)
-
-
-def copy_weights(source, target):
-    """Copies every variable, non-trainable ones included; both have the same config."""
-    targets = named_variables(target)
-    for name, variable in named_variables(source).items():
-        targets[name].assign(variable)
 
 
 class TrainingState(tf.Module):

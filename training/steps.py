@@ -5,12 +5,14 @@ Each of these functions is called on every replica, with that replica's own shar
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import tensorflow as tf
 
 from training.config import LossConfig
-from training.layers import weights_prepared_once
-from training.losses import discriminator_loss, generator_loss, scores_and_penalty
+from training.losses import G_LOSSES, PenaltyInputs, discriminator_loss
 from training.networks import reached
+from training.prepared import weights_prepared_once
 from training.replicas import mean_over_replicas
 from training.seeds import folded_seed, random_uniform
 from training.state import TrainingState
@@ -42,17 +44,32 @@ def _in_chunks(compute, per_image, chunks):
     return tf.nest.map_structure(lambda total: total / chunks, sums)
 
 
-def _step(state, network, optimizer, level, lrate, loss_of, per_image, chunks):
-    """One update of `network`. Returns the mean loss over the whole minibatch, before the update.
+class StepOptions(NamedTuple):
+    """What D's step and G's have in common in one iteration."""
+    level: int                         # floor(lod), fixed in each trace
+    alpha: Any                         # lod - level, a number or a tensor
+    losses: LossConfig = LossConfig()
+    randomize_noise: bool = False
+    style_mixing: bool = False
+    seed: Any = None                   # a stateless pair; None = the global generator
+    chunks: int = 1                    # equal shares of the images, computed one after the other
+
+
+def _step(state, part, lrate, loss_of, per_image, options):
+    """One update of `part`. Returns the mean loss over the whole minibatch, before the update.
 
     Only of the layers that `level` reaches: with beta_1 = 0, Adam leaves a variable whose gradient
     is zero where it is, as the reference's does with the others. (Their second moments, which would
     decay, are reset when lod comes to reach them.)
 
-    loss_of: shares of the images in `per_image` -> (the loss, the mean w of the fakes, {name: what
-        else the log wants}), means over those images.
+    Args:
+        part: 'G' or 'D'.
+        loss_of: shares of the images in `per_image` -> (the loss, the mean w of the fakes, {name:
+            what else the log wants}), means over those images.
     """
-    reaches = reached(network, level)
+    network = getattr(state, part)
+    optimizer = getattr(state, f'{part}_opt')
+    reaches = reached(network, options.level)
     variables = [variable for variable, is_reached in zip(network.trainable_variables, reaches)
                  if is_reached]
 
@@ -66,89 +83,71 @@ def _step(state, network, optimizer, level, lrate, loss_of, per_image, chunks):
                                   unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return loss, mean_w, stats, gradients
 
-    loss, mean_w, stats, gradients = _in_chunks(compute, per_image, chunks)
+    # Forwards and backwards, then the same numbers on every replica.
+    loss, mean_w, stats, gradients = _in_chunks(compute, per_image, options.chunks)
     state.G.move_average(mean_w)
     loss, stats, gradients = mean_over_replicas((loss, stats, gradients))
+
+    # The update.
     scale = tf.identity(optimizer.loss_scale)
     gradients = iter(gradients)
     gradients = [next(gradients) if is_reached else None for is_reached in reaches]
     skipped = optimizer.apply_if_finite(gradients, network.trainable_variables, lrate)
-    part = 'D' if network is state.D else 'G'
+
+    # What the log wants. What overflows under a loss scale that can still be halved is no sign of
+    # trouble.
     state.add_stats({f'skipped_{part}': skipped})
-    # What overflows under a loss scale that can still be halved is no sign of trouble.
     state.add_stats({f'loss_{part}': loss, **stats}, counted=(skipped == 0) | (scale <= 1))
     with tf.control_dependencies([skipped]):  # the loss is there when the update is done
         return tf.identity(loss)
 
 
-class _Penalty:
-    """`scores_and_penalty` under a loss scale, remembering the mean penalty for the log."""
-
-    def __init__(self, loss_scale):
-        self.loss_scale, self.mean = loss_scale, tf.zeros([])
-
-    def __call__(self, D, images, level):
-        scores, penalty = scores_and_penalty(D, images, level, self.loss_scale)
-        self.mean = tf.reduce_mean(penalty)
-        return scores, penalty
+def _draws(state, z, options, purpose):
+    """G's Draws for one pass over the latents `z`; `purpose` is folded into the seed."""
+    return state.G.training_draws(z.shape[0] or tf.shape(z)[0], options.level,
+                                  options.randomize_noise, options.style_mixing,
+                                  folded_seed(options.seed, purpose))
 
 
-class _Scores:
-    """D at one level, remembering the mean scores of reals and fakes for the log."""
-
-    def __init__(self, D, labels, level, alpha, named_images):
-        self.D, self.labels, self.level, self.alpha = D, labels, level, alpha
-        self.names = {id(images): name for name, images in named_images.items()}
-        self.means = {name: tf.zeros([]) for name in named_images}
-
-    def __call__(self, images):
-        scores = self.D.at_level(images, self.labels, self.level, self.alpha)
-        if id(images) in self.names:
-            self.means[self.names[id(images)]] = tf.reduce_mean(scores)
-        return scores
-
-
-def discriminator_step(state: TrainingState, reals, labels, z, *, level, alpha, lrate, losses,
-                       randomize_noise, style_mixing, seed=None, chunks=1):
+def discriminator_step(state: TrainingState, reals, labels, z, lrate, options: StepOptions):
     """Moves D. Fakes carry the labels of the reals. Returns the mean loss before the update.
 
     Args:
         reals: [N, r, r, C], [-1, 1], r = 2^(R - level); z: [N, latent_size].
-        level, alpha: the halves of lod; alpha and lrate may be tensors.
-        seed: a stateless pair; None = the global generator.
-        chunks: equal shares of the N images that are computed one after the other.
+        lrate: a number or a tensor.
     """
+    # All that chance decides is drawn for the whole minibatch, however it is computed.
     reals = tf.convert_to_tensor(reals)
-    draws = state.G.training_draws(z.shape[0] or tf.shape(z)[0], level, randomize_noise,
-                                   style_mixing, folded_seed(seed, 0))
-    mixing = random_uniform([z.shape[0] or tf.shape(z)[0], 1, 1, 1], folded_seed(seed, 1))
+    draws = _draws(state, z, options, 0)
+    mixing = random_uniform([z.shape[0] or tf.shape(z)[0], 1, 1, 1], folded_seed(options.seed, 1))
+
+    loss = discriminator_loss(options.losses)
+    loss_scale = state.D_opt.loss_scale if state.D_opt.scaled_loss else None
 
     def loss_of(reals, labels, z, mixing, drawn):
-        fakes, mean_w = state.G.training_images(z, labels, level, alpha,
+        def D(images):
+            return state.D.at_level(images, labels, options.level, options.alpha)
+
+        fakes, mean_w = state.G.training_images(z, labels, options.level, options.alpha,
                                                 draws._replace(per_image=drawn))
-        D = _Scores(state.D, labels, level, alpha, {'score_real': reals, 'score_fake': fakes})
-        penalty = _Penalty(state.D_opt.loss_scale if state.D_opt.scaled_loss else None)
-        loss = tf.reduce_mean(discriminator_loss(losses, D, reals, fakes, level, mixing, penalty))
-        return loss, mean_w, {**D.means, 'penalty': penalty.mean}
+        losses, stats = loss(D, reals, fakes, PenaltyInputs(options.level, mixing, loss_scale))
+        return tf.reduce_mean(losses), mean_w, tf.nest.map_structure(tf.reduce_mean, stats)
 
-    return _step(state, state.D, state.D_opt, level, lrate, loss_of,
-                 (reals, labels, z, mixing, draws.per_image), chunks)
+    return _step(state, 'D', lrate, loss_of, (reals, labels, z, mixing, draws.per_image), options)
 
 
-def generator_step(state: TrainingState, labels, z, *, level, alpha, lrate, losses, randomize_noise,
-                   style_mixing, seed=None, chunks=1):
+def generator_step(state: TrainingState, labels, z, lrate, options: StepOptions):
     """Moves G. Arguments as in `discriminator_step`; returns the mean loss before the update."""
-    draws = state.G.training_draws(z.shape[0] or tf.shape(z)[0], level, randomize_noise,
-                                   style_mixing, folded_seed(seed, 2))
+    draws = _draws(state, z, options, 2)
+    loss = G_LOSSES[options.losses.G_loss]
 
     def loss_of(labels, z, drawn):
-        fakes, mean_w = state.G.training_images(z, labels, level, alpha,
+        fakes, mean_w = state.G.training_images(z, labels, options.level, options.alpha,
                                                 draws._replace(per_image=drawn))
-        scores = state.D.at_level(fakes, labels, level, alpha)
-        return tf.reduce_mean(generator_loss(losses, scores)), mean_w, {}
+        scores = state.D.at_level(fakes, labels, options.level, options.alpha)
+        return tf.reduce_mean(loss(scores)), mean_w, {}
 
-    return _step(state, state.G, state.G_opt, level, lrate, loss_of,
-                 (labels, z, draws.per_image), chunks)
+    return _step(state, 'G', lrate, loss_of, (labels, z, draws.per_image), options)
 
 
 def train_iteration(state: TrainingState, reals, labels, z_d, z_g, *, level, alpha, G_lrate,
@@ -168,11 +167,10 @@ def train_iteration(state: TrainingState, reals, labels, z_d, z_g, *, level, alp
     Returns:
         (d_loss, g_loss), means over the minibatch of all replicas, each before its update.
     """
-    options = {'level': level, 'alpha': alpha, 'losses': losses, 'seed': seed, 'chunks': chunks,
-               'randomize_noise': randomize_noise, 'style_mixing': style_mixing}
-    d_loss = discriminator_step(state, reals, labels, z_d, lrate=D_lrate, **options)
+    options = StepOptions(level, alpha, losses, randomize_noise, style_mixing, seed, chunks)
+    d_loss = discriminator_step(state, reals, labels, z_d, D_lrate, options)
     state.update_moving_average(ema_beta)
     with tf.control_dependencies([d_loss]):  # G's pass, begun early, would hold memory all along
-        g_loss = generator_step(state, labels if G_labels is None else G_labels, z_g,
-                                lrate=G_lrate, **options)
+        g_loss = generator_step(state, labels if G_labels is None else G_labels, z_g, G_lrate,
+                                options)
     return d_loss, g_loss

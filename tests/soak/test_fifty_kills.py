@@ -19,8 +19,8 @@ from small_data import SMALL, stats_of, write_dataset
 
 from runs.checkpoints import PART, newest_nimg
 from training import snapshot
+from training.build import build_network
 from training.config import DiscriminatorConfig, GeneratorConfig
-from training.state import build_network
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 KILLS, TOTAL_KIMG, TICK_KIMG = 50, 6.4, 0.064
