@@ -20,6 +20,7 @@ from absl import flags
 from cli import feature_flags, options, startup
 from conversion import cache, decode, from_images
 from training.config import run_config_from_json, to_json
+from training.field_types import FIELD_TYPES
 from training.presets import PRESETS, find_preset, run_config
 
 FLAGS = flags.FLAGS
@@ -57,7 +58,7 @@ flags.DEFINE_enum('strategy', 'mirrored', ['mirrored', 'multi_worker'], "'mirror
                   'same command is started on each.')
 flags.DEFINE_boolean('dry_run', False, 'Check everything, print the options, write nothing.')
 for _option in OPTIONS.values():
-    if _option.is_switch:
+    if _option.kind.is_switch:
         flags.DEFINE_boolean(_option.name, None, _option.help)
     else:
         flags.DEFINE_string(_option.name, None, _option.help)
@@ -72,7 +73,8 @@ def configured(dataset, num_gpus):
     for name, option in OPTIONS.items():
         value = FLAGS[name].value
         if value is not None:
-            overrides[name] = value if option.is_switch else options.parse(option, value)
+            overrides[name] = (value if option.kind.is_switch else
+                               options.parse(name, option.kind, value))
     return run_config(FLAGS.preset, dataset.directory, dataset.resolution, dataset.num_channels,
                       dataset.label_size, overrides, num_gpus)
 
@@ -126,7 +128,7 @@ def main(args):
         return 0
     label_size = FLAGS.max_label_size or find_preset(FLAGS.preset).max_label_size
     if label_size != 'full':
-        label_size = options.parse(options.Option('max_label_size', 'int', ''), label_size)
+        label_size = options.parse('max_label_size', FIELD_TYPES[int], label_size)
     data = converted(label_size)
     if data is None:
         print('Dry run: the images would be converted, then trained on; nothing was written.')
