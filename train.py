@@ -17,7 +17,7 @@ import sys
 
 from absl import flags
 
-from cli import feature_flags, options, startup
+from cli import feature_flags, options, shared_flags, startup
 from conversion import cache, decode, from_images
 from training.config import run_config_from_json, to_json
 from training.field_types import FIELD_TYPES
@@ -49,8 +49,7 @@ flags.DEFINE_float('resume_kimg', None, 'With weights from a network file: where
 flags.DEFINE_string('metrics', 'auto', 'Measured after each network snapshot: names separated by '
                     "commas, 'none', or 'auto' = swd16k, as long as it takes less than a tick. The "
                     'best network by the first one is kept as network-best-*.')
-for _name, _help in feature_flags.HELP.items():
-    flags.DEFINE_string(_name, None, _help)
+shared_flags.define(*feature_flags.HELP)
 flags.DEFINE_integer('num_gpus', None, 'GPUs of this machine that share the minibatch; default: '
                      'all, or the CPU where there are none.', lower_bound=1)
 flags.DEFINE_enum('strategy', 'mirrored', ['mirrored', 'multi_worker'], "'mirrored' = this machine "
