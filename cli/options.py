@@ -46,15 +46,28 @@ def _comments(config_class):
     return comments
 
 
+def meanings(config_class):
+    """{field: what it means}, of all fields of a config in GROUPS.
+
+    A field without a comment means what the field of that name means in an earlier config.
+    """
+    known = {}
+    for _, earlier in GROUPS:
+        own = {**known, **_comments(earlier)}
+        if earlier is config_class:
+            return own
+        known = {**own, **known}
+    raise ValueError(config_class)
+
+
 def all_options():
     """Every option, by name."""
     found = {}
     for group, config_class in GROUPS:
-        comments = _comments(config_class)
+        texts = meanings(config_class)
         for name, kind in field_types(config_class).items():
             if name not in NOT_OPTIONS and name not in found:
-                text = comments.get(name, '')
-                found[name] = Option(name, kind, f'[{group}] {text}'.strip())
+                found[name] = Option(name, kind, f'[{group}] {texts.get(name, "")}'.strip())
     return found
 
 
