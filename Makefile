@@ -1,12 +1,13 @@
 # make demo       everything from a folder of images to a trained network and its samples
 # make test       the tests; make test-slow: those that take minutes
 # make lint       ruff: style and mistakes that a reader of the code alone can find
+# make docs       docs/options.md from the code: every option, preset and flag
 # All of them first set up .venv with what requirements.txt and requirements-dev.txt name.
 
 PYTHON := .venv/bin/python
 SET_UP := .venv/.ready
 
-.PHONY: help demo test test-slow lint
+.PHONY: help demo test test-slow lint docs
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -34,3 +35,6 @@ test-slow: $(SET_UP)
 
 lint: $(SET_UP)
 	$(PYTHON) -m ruff check .
+
+docs: $(SET_UP)
+	$(PYTHON) scripts/options_page.py

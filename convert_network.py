@@ -41,14 +41,15 @@ def _notes(source, path, licence):
                                    else UNKNOWN_LICENCE)}
 
 
-def _parse(argv):
+def command_line():
+    """The parser of all flags."""
     parser = argparse_flags.ArgumentParser(prog='convert_network.py', description=__doc__)
     parser.add_argument('source', metavar='IN', help='pickle: a path, a URL or a short name '
                         '(ffhq, celebahq, bedrooms, cars, cats)')
     parser.add_argument('target', metavar='OUT', help='safetensors file to write')
     parser.add_argument('--cache_dir', help='where downloads are kept')
     parser.add_argument('--licence', help='licence note for the metadata of OUT')
-    return parser.parse_args(argv[1:])
+    return parser
 
 
 def _check_target(target):
@@ -86,4 +87,4 @@ def main(args):
 
 
 if __name__ == '__main__':
-    startup.run(main, flags_parser=_parse)
+    startup.run(main, command_line)

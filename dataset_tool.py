@@ -213,7 +213,8 @@ def _add_own_images(commands):
     add('--shuffle', **shuffle)
 
 
-def _parse(argv):
+def command_line():
+    """The parser of all flags."""
     parser = argparse_flags.ArgumentParser(
         prog='dataset_tool.py', description=__doc__, allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -221,7 +222,7 @@ def _parse(argv):
     _add_viewing(commands)
     _add_published(commands)
     _add_own_images(commands)
-    return parser.parse_args(argv[1:])
+    return parser
 
 
 def main(args):
@@ -231,4 +232,4 @@ def main(args):
 
 
 if __name__ == '__main__':
-    startup.run(main, flags_parser=_parse)
+    startup.run(main, command_line)

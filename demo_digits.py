@@ -33,10 +33,11 @@ def write_digits(directory):
         enlarge(digit).save(os.path.join(directory, str(name), f'{number:04d}.png'))
 
 
-def _parse(argv):
+def command_line():
+    """The parser of all flags."""
     parser = argparse_flags.ArgumentParser(prog='demo_digits.py', description=__doc__)
     parser.add_argument('image_dir', help='folder to write, such as datasets/digits-images')
-    return parser.parse_args(argv[1:])
+    return parser
 
 
 def main(args):
@@ -55,4 +56,4 @@ def main(args):
 
 
 if __name__ == '__main__':
-    startup.run(main, flags_parser=_parse)
+    startup.run(main, command_line)

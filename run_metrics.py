@@ -16,11 +16,11 @@ import sys
 import tqdm
 from absl import flags
 
-from cli import feature_flags, startup
+from cli import feature_flags, shared_flags, startup
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string('network', None, 'Network: a path, a URL or a short name (ffhq, ...).')
+shared_flags.define('network', *feature_flags.HELP)
 flags.DEFINE_string('run', None, 'A run: its number in --results, or its directory.')
 flags.DEFINE_string('snapshot', 'latest', "With --run: which of its networks; 'latest', 'all' or "
                     'a kimg.')
@@ -42,8 +42,6 @@ flags.DEFINE_string('real_stats', None, '.npz file with mu and sigma of the Ince
 flags.DEFINE_integer('num_gpus', None, 'GPUs of this machine that share the images; default: all, '
                      'or the CPU where there are none. The numbers do not depend on it.',
                      lower_bound=1)
-for _name, _help in feature_flags.HELP.items():
-    flags.DEFINE_string(_name, None, _help)
 flags.DEFINE_string('cache_dir', None, 'Where downloads and statistics are kept; default: '
                     '$STYLEGAN_CACHE_DIR or ~/.cache/stylegan-tf2.')
 flags.DEFINE_string('outdir', 'out/metrics', 'Where metric-NAME.jsonl are written without --run, '

@@ -1,8 +1,8 @@
 """Trains a StyleGAN (or ProGAN) on a data set made by dataset_tool.py.
 
   train.py --data=datasets/faces                        train with the preset for one GPU
-  train.py --data=datasets/faces                        the same again: goes on where it stopped
-  train.py --data=datasets/faces --resume=none          another run from the beginning
+  train.py --data=datasets/faces                        the same again: resumes where it stopped
+  train.py --data=datasets/faces --resume=none          start another run
   train.py --data=datasets/cats --resume=faces.safetensors      transfer learning from a network
   train.py --data=photos.zip --resolution=256           a folder or zip of images is converted first
   train.py --data=datasets/faces --dry_run              check and show all options, write nothing
@@ -17,9 +17,10 @@ import sys
 
 from absl import flags
 
-from cli import feature_flags, options, startup
+from cli import feature_flags, options, shared_flags, startup
 from conversion import cache, decode, from_images
 from training.config_json import run_config_from_json, to_json
+from training.field_types import FIELD_TYPES
 from training.presets import PRESETS, find_preset, run_config
 
 FLAGS = flags.FLAGS
@@ -29,27 +30,26 @@ flags.DEFINE_string('data', None, 'Data set made by dataset_tool.py, or a folder
                     'which is then converted once, below --outdir.')
 flags.DEFINE_string('outdir', 'results', 'Where run directories are made.')
 flags.DEFINE_string('preset', 'auto', 'Named set of options; --list_presets shows them.')
-flags.DEFINE_boolean('list_presets', False, 'Print the presets with what each is for, do nothing '
+flags.DEFINE_boolean('list_presets', False, 'List the presets and what each is for, do nothing '
                      'else.')
 flags.DEFINE_integer('resolution', None, 'Train at this resolution; default: that of the data. '
                      'Images of a folder or zip are cropped and scaled to it.')
 flags.DEFINE_string('max_label_size', None, 'Labels: 0 = unconditional, N = the first N '
                     "components, full = all. Default: the preset's, 0 as a rule.")
-flags.DEFINE_string('resume', 'auto', "'auto' = go on with the newest run that has the same data "
-                    "set and options, a new one if there is none; 'none' = a new run; 'latest' = "
-                    'go on with the newest run of this data set whatever its options; a run number '
-                    'or directory = go on with that one; a network file = a run that begins with '
+flags.DEFINE_string('resume', 'auto', "'auto' = resume the newest run with the same data set and "
+                    "options, or start a new one if there is none; 'none' = start a new run; "
+                    "'latest' = resume the newest run of this data set, whatever its options; a "
+                    'run number or directory = resume that run; a network file = start a run with '
                     'its weights (transfer learning).')
-flags.DEFINE_integer('resume_snapshot', None, 'With --resume=RUN: a new run from the weights of '
-                     "that run's network snapshot of this kimg.")
+flags.DEFINE_integer('resume_snapshot', None, 'With --resume=RUN: start a new run with the weights '
+                     "of that run's network snapshot at this kimg.")
 flags.DEFINE_float('resume_kimg', None, 'With weights from a network file: where in the schedule '
-                   'to start. Default: the first kimg that is wholly at full resolution, or the '
+                   'to start, in kimg. Default: where full resolution has faded in, or the '
                    "snapshot's own kimg with --resume_snapshot.")
-flags.DEFINE_string('metrics', 'auto', 'Measured after each network snapshot: names separated by '
-                    "commas, 'none', or 'auto' = swd16k, as long as it takes less than a tick. The "
-                    'best network by the first one is kept as network-best-*.')
-for _name, _help in feature_flags.HELP.items():
-    flags.DEFINE_string(_name, None, _help)
+flags.DEFINE_string('metrics', 'auto', 'What to measure after each network snapshot: names '
+                    "separated by commas, 'none', or 'auto' = swd16k, as long as it takes less "
+                    'than a tick. The best network by the first metric is kept as network-best-*.')
+shared_flags.define(*feature_flags.HELP)
 flags.DEFINE_integer('num_gpus', None, 'GPUs of this machine that share the minibatch; default: '
                      'all, or the CPU where there are none.', lower_bound=1)
 flags.DEFINE_enum('strategy', 'mirrored', ['mirrored', 'multi_worker'], "'mirrored' = this machine "
@@ -57,7 +57,7 @@ flags.DEFINE_enum('strategy', 'mirrored', ['mirrored', 'multi_worker'], "'mirror
                   'same command is started on each.')
 flags.DEFINE_boolean('dry_run', False, 'Check everything, print the options, write nothing.')
 for _option in OPTIONS.values():
-    if _option.is_switch:
+    if _option.kind.is_switch:
         flags.DEFINE_boolean(_option.name, None, _option.help)
     else:
         flags.DEFINE_string(_option.name, None, _option.help)
@@ -72,7 +72,8 @@ def configured(dataset, num_gpus):
     for name, option in OPTIONS.items():
         value = FLAGS[name].value
         if value is not None:
-            overrides[name] = value if option.is_switch else options.parse(option, value)
+            overrides[name] = (value if option.kind.is_switch else
+                               options.parse(name, option.kind, value))
     return run_config(FLAGS.preset, dataset.directory, dataset.resolution, dataset.num_channels,
                       dataset.label_size, overrides, num_gpus)
 
@@ -126,7 +127,7 @@ def main(args):
         return 0
     label_size = FLAGS.max_label_size or find_preset(FLAGS.preset).max_label_size
     if label_size != 'full':
-        label_size = options.parse(options.Option('max_label_size', 'int', ''), label_size)
+        label_size = options.parse('max_label_size', FIELD_TYPES[int], label_size)
     data = converted(label_size)
     if data is None:
         print('Dry run: the images would be converted, then trained on; nothing was written.')

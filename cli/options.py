@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from training import config
 from training.build import ARCHITECTURES
+from training.field_types import FieldType, field_types
 
 GROUPS = (('run', config.RunConfig), ('schedule', config.ScheduleConfig),
           ('losses', config.LossConfig),
@@ -24,13 +25,8 @@ NOT_OPTIONS = {'data', 'G', 'D', 'losses', 'schedule', 'num_gpus',  # set in oth
 class Option(NamedTuple):
     """A field of a config as a command-line flag."""
     name: str
-    kind: str     # the field's annotation
+    kind: FieldType
     help: str
-
-    @property
-    def is_switch(self):
-        """Whether it is given as --name or --noname."""
-        return self.kind in ('bool', 'Optional[bool]')
 
 
 def _comments(config_class):
@@ -50,52 +46,38 @@ def _comments(config_class):
     return comments
 
 
+def meanings(config_class):
+    """{field: what it means}, of all fields of a config in GROUPS.
+
+    A field without a comment means what the field of that name means in an earlier config.
+    """
+    known = {}
+    for _, earlier in GROUPS:
+        own = {**known, **_comments(earlier)}
+        if earlier is config_class:
+            return own
+        known = {**own, **known}
+    raise ValueError(config_class)
+
+
 def all_options():
     """Every option, by name."""
     found = {}
     for group, config_class in GROUPS:
-        comments = _comments(config_class)
-        for item in dataclasses.fields(config_class):
-            if item.name not in NOT_OPTIONS and item.name not in found:
-                text = comments.get(item.name, '')
-                found[item.name] = Option(item.name, item.type, f'[{group}] {text}'.strip())
+        texts = meanings(config_class)
+        for name, kind in field_types(config_class).items():
+            if name not in NOT_OPTIONS and name not in found:
+                found[name] = Option(name, kind, f'[{group}] {texts.get(name, "")}'.strip())
     return found
 
 
-def parse(option, text):
-    """The value that `text` means for an option; ValueError names the flag and what it takes."""
-    readers = {'int': (int, 'a whole number'), 'float': (_number, 'a number'),
-               'str': (str, 'a word'), 'Pairs': (_pairs, 'pairs such as 8:256,16:128'),
-               'Optional[int]': (_optional(int), "a whole number or 'none'"),
-               'Optional[float]': (_optional(_number), "a number or 'none'"),
-               'Union[bool, str]': (_fused, "'true', 'false' or 'auto'"),
-               'Optional[tuple[float, ...]]': (_optional(_taps), "numbers such as 1,2,1 or 'none'")}
-    read, wanted = readers[option.kind]
+def parse(name, kind, text):
+    """The value that `text` means for the flag --name, of a FieldType that is no switch.
+
+    Raises:
+        ValueError: it means none; names the flag and what it takes.
+    """
     try:
-        return read(text)
-    except (ValueError, KeyError):
-        raise ValueError(f'--{option.name} must be {wanted}; received {text!r}.') from None
-
-
-def _number(text):
-    value = float(text)
-    if value != value or value in (float('inf'), float('-inf')):
-        raise ValueError
-    return int(value) if value == int(value) and '.' not in text and 'e' not in text else value
-
-
-def _optional(read):
-    return lambda text: None if text.lower() == 'none' else read(text)
-
-
-def _fused(text):
-    return {'true': True, 'false': False, '1': True, '0': False, 'auto': 'auto'}[text.lower()]
-
-
-def _taps(text):
-    return tuple(float(tap) for tap in text.split(','))
-
-
-def _pairs(text):
-    pairs = [pair.split(':') for pair in text.split(',') if pair]
-    return tuple((int(resolution), _number(value)) for resolution, value in pairs)
+        return kind.read(text)
+    except ValueError:
+        raise ValueError(f'--{name} must be {kind.wanted}; received {text!r}.') from None

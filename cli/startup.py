@@ -48,14 +48,15 @@ def exit_code(main, args):
         return 130
 
 
-def run(main, flags_parser=None):
+def run(main, command_line=None):
     """Runs `exit_code(main, args)` under absl.
 
     Args:
         main: callable that takes what is left of the command line (list of str) or, with
-            `flags_parser`, what that returned.
-        flags_parser: None for absl flags, else a callable argv -> parsed arguments (argparse).
+            `command_line`, what its parser returned.
+        command_line: None for absl flags, else () -> an argparse parser (absl's) of all flags.
     """
     from absl import app
-    options = {} if flags_parser is None else {'flags_parser': flags_parser}
+    options = {} if command_line is None else {
+        'flags_parser': lambda argv: command_line().parse_args(argv[1:])}
     app.run(lambda args: exit_code(main, args), argv=with_underscores(sys.argv), **options)

@@ -63,6 +63,10 @@ class Checkpoints:
         """Thousands of images shown at the newest checkpoint, 0 where there is none."""
         return (newest_nimg(self.directory) or 0) / 1000
 
+    def what_is_saved(self):
+        """A sentence for whoever has to start the run again."""
+        return f'Saved: kimg {self.newest_kimg():.1f}; go on with --resume=latest.'
+
     def save(self):
         """Writes one, unless this very moment is saved already; then removes those of long ago.
 
@@ -130,3 +134,19 @@ class Checkpoints:
             os.rename(path, path + DAMAGED)
             self.say(f'{path} is damaged ({reason}): renamed to *{DAMAGED}; the one before is '
                      'taken.')
+
+
+class NoCheckpoints:
+    """What a worker that is not the chief has in place of Checkpoints: the chief's are all."""
+
+    def newest_kimg(self):
+        return 0.0
+
+    def what_is_saved(self):
+        return 'Go on with --resume=latest from what the chief has saved.'
+
+    def save(self):
+        pass
+
+    def restore_latest(self):
+        return False

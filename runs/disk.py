@@ -98,6 +98,13 @@ class Disk:
             self._making_room = False
 
 
+class NoDisk:
+    """What a worker that is not the chief has in place of a Disk: nothing is written."""
+
+    def write(self, name, action):
+        return False
+
+
 def _list(removed):
     names = ', '.join(os.path.basename(path) for path in removed)
     return f'; removed {names}' if names else ''

@@ -15,7 +15,7 @@ import tensorflow as tf
 import tqdm
 
 from formats.files import write_atomically
-from runs.disk import Disk, append_line
+from runs.disk import Disk, NoDisk, append_line
 
 KIMG = 'kimg'
 
@@ -137,6 +137,8 @@ class RunLog:
 class NoLog:
     """What a worker that is not the chief has in place of a RunLog: it writes nothing."""
 
+    disk = NoDisk()
+
     def say(self, line=''):
         pass
 
@@ -150,9 +152,6 @@ class NoLog:
         pass
 
     def tick(self, line, stats):
-        pass
-
-    def histograms(self, weights, nimg):
         pass
 
     def options(self, text):

@@ -83,7 +83,7 @@ def names_of(runs):
 
 def full_resolution_log2(runs):
     """R, where all runs have the same; else None."""
-    found = {int(math.log2(run.ticks['resolution'][kimg])) + int(math.floor(lod))
+    found = {int(math.log2(run.ticks['resolution'][kimg])) + int(lod)
              for run in runs for kimg, lod in list(run.ticks['lod'].items())[:1]
              if kimg in run.ticks.get('resolution', {})}
     return found.pop() if len(found) == 1 else None

@@ -1,5 +1,6 @@
 """Several machines: two workers on this one, one of them killed, go on from the checkpoint."""
 
+import inspect
 import json
 import os
 import pathlib
@@ -16,9 +17,13 @@ import tensorflow as tf
 from safetensors.numpy import load_file
 from small_data import SMALL, stats_of, write_dataset
 
+from runs.checkpoints import Checkpoints, NoCheckpoints
+from runs.disk import Disk, NoDisk
+from runs.log import NoLog, RunLog
 from training.cluster import Cluster, find_cluster
 from training.config_json import run_config_from_json
 from training.loop import train
+from training.outputs import NoOutputs, Outputs
 from training.replicas import Replicas
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -62,6 +67,17 @@ def test_a_cluster_that_makes_no_sense_is_one_line(environment, words):
     with pytest.raises(ValueError, match='^[^\n]+$') as raised:
         find_cluster(environment)
     assert words in str(raised.value)
+
+
+@pytest.mark.parametrize('null, real', [(NoLog, RunLog), (NoDisk, Disk), (NoOutputs, Outputs),
+                                        (NoCheckpoints, Checkpoints)])
+def test_what_other_workers_have_takes_the_calls_of_what_the_chief_has(null, real):
+    methods = {name: method for name, method in vars(null).items()
+               if inspect.isfunction(method)}
+    assert methods and set(methods) <= set(vars(real))
+    for name, method in methods.items():
+        assert (list(inspect.signature(method).parameters)
+                == list(inspect.signature(getattr(real, name)).parameters)), name
 
 
 def free_ports(count):

@@ -30,6 +30,21 @@ def test_full_resolution_begins_where_the_last_fade_ends():
     assert training_schedule(int(kimg * 1000) - 1, 1024, 1, config).lod > 0
 
 
+@pytest.mark.parametrize('lod, level, alpha', [(0.0, 0, 0.0), (0.25, 0, 0.25), (3.0, 3, 0.0),
+                                               (5.75, 5, 0.75)])
+def test_lod_is_its_level_and_its_alpha(lod, level, alpha):
+    sched = training_schedule(0, 1024, 1, ScheduleConfig())._replace(lod=lod)
+    assert (sched.level, sched.alpha) == (level, alpha) and isinstance(sched.level, int)
+
+
+@pytest.mark.parametrize('lod, other, same', [
+    (4.0, 4.0, True), (4.0, 3.9, False), (3.9, 3.1, True), (3.1, 3.0, False), (3.0, 3.1, False),
+    (3.1, 2.9, False), (0.0, 0.0, True), (8.0, -1.0, False), (0.0, -1.0, False)])
+def test_a_fade_is_one_stage_and_a_whole_lod_another(lod, other, same):
+    sched = training_schedule(0, 1024, 1, ScheduleConfig())
+    assert sched._replace(lod=lod).same_stage(sched._replace(lod=other)) is same
+
+
 def test_json_lists_and_dicts_mean_the_same_schedule():
     assert (ScheduleConfig(minibatch_dict={8: 4, 4: 8})
             == ScheduleConfig(minibatch_dict=[['4', 8], ['8', 4]]))

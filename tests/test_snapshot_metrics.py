@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import time
 import types
 
 import pytest
@@ -12,16 +13,26 @@ from small_data import write_dataset
 from metrics import in_training, registry, results, subjects
 from metrics.features import FeatureNetworks
 from metrics.sources import DatasetSource
+from runs.clock import Clock
 from runs.log import RunLog
 from runs.snapshot_metrics import SnapshotMetric, SnapshotMetrics, TooSlow
 from training.dataset import TFRecordDataset
-from training.loop import Run
+from training.outputs import Outputs
+from training.schedule import Schedule
 from training.snapshot import Snapshot
 
 
 def held(kimg, lod=0.0):
     """What a network file is said to hold; nothing here looks at the networks."""
     return Snapshot(None, None, None, kimg, lod)
+
+
+class Counter:
+    """Images shown: a number that changes."""
+    value = 0
+
+    def __int__(self):
+        return self.value
 
 
 class Trial:
@@ -116,17 +127,21 @@ def test_a_slow_metric_is_given_up_until_the_next_resolution(trial):
     assert log.count('fd takes longer than a tick (12s)') == 2 and '--metrics=fd' in log
 
 
-def test_after_a_start_within_a_tick_its_seconds_are_those_of_a_whole_one():
-    seen = []
-    run = types.SimpleNamespace(
-        run_dir='', kimg=1, state=types.SimpleNamespace(G=None, D=None, Gs=None),
-        log=types.SimpleNamespace(say=0),
-        config=types.SimpleNamespace(keep_snapshots=0), save_networks=lambda *_: 'network',
-        metrics=types.SimpleNamespace(measure=lambda *values: seen.append(values[-1])),
-        tick_seconds=3.0, tick_images=16)
-    for images in (16, 64):
-        run.tick_images = images
-        Run.save_snapshot(run, types.SimpleNamespace(lod=0.0, tick_kimg=0.064))
+def test_after_a_start_within_a_tick_its_seconds_are_those_of_a_whole_one(tmp_path, monkeypatch):
+    clock, nimg, seen = Clock(), Counter(), []
+    monkeypatch.setattr(time, 'time', lambda: 3.0 * nimg.value / nimg.step)
+    state = types.SimpleNamespace(G=None, D=None, Gs=None, kimg=1, tick=1)
+    outputs = Outputs(types.SimpleNamespace(keep_snapshots=0, histograms=False,
+                                            image_snapshot_ticks=0), str(tmp_path), state,
+                      types.SimpleNamespace(say=0), grid=None, metrics=types.SimpleNamespace(
+                          measure=lambda *values: seen.append(values[-1])))
+    outputs._save_networks = lambda *_: 'network'
+    sched = Schedule(0.0, 8, 8, 0.001, 0.001, tick_kimg=0.064)
+    for nimg.step in (16, 64):
+        clock.start_tick()
+        with clock.iterating(nimg):
+            nimg.value += nimg.step
+        outputs.tick(sched, False, None, clock.seconds_of_tick(1000 * sched.tick_kimg))
     assert seen == [12.0, 3.0]
 
 

@@ -60,32 +60,37 @@ class NetworkConfig:
 @dataclass(frozen=True)
 class GeneratorConfig(NetworkConfig):
     """The style-based generator (Karras et al. 2018, section 2; rows of Tables 1, 2 and 4)."""
-    resolution: int = 1024             # pixels, power of two
+    resolution: int = 1024             # width and height in pixels, a power of two
     num_channels: int = 3              # 1 = grayscale, 3 = RGB
-    label_size: int = 0                # components of a label; 0 = unconditional
+    label_size: int = 0                # components of a label; 0 = no labels
     latent_size: int = 512             # components of z
     dlatent_size: int = 512            # components of w
-    mapping_layers: int = 8            # 0 = w is the (normalized) z
-    mapping_fmaps: int = 512           # width of the hidden mapping layers
-    mapping_lrmul: float = 0.01        # learning rate multiplier of the mapping network
-    mapping_nonlinearity: str = 'lrelu'  # lrelu or relu, of the mapping network
-    normalize_latents: bool = True     # pixel norm of z (and of the embedded label beside it)
-    fmap_base: int = 8192              # feature maps: min(fmap_base / 2^(stage * decay), fmap_max)
-    fmap_decay: float = 1.0            # log2 of the factor between two resolutions
-    fmap_max: int = 512                # feature maps at most
-    use_styles: bool = True            # False: w enters at the 4x4 layer only
-    const_input_layer: bool = True     # False: 4x4 comes from w through a dense layer
-    use_noise: bool = True             # noise inputs in every layer
-    use_wscale: bool = True            # equalized learning rate
-    use_pixel_norm: bool = False       # after each activation
-    use_instance_norm: bool = True     # before each style (AdaIN's first half)
-    nonlinearity: str = 'lrelu'        # lrelu or relu, of G's and D's convolutions
-    fused_scale: Union[bool, str] = 'auto'  # up-convolution's form; 'auto' = from 128 pixels up
-    blur_filter: Optional[tuple[float, ...]] = (1, 2, 1)  # after up-convolutions; None = no blur
-    style_mixing_prob: Optional[float] = 0.9     # per minibatch; None = never
-    dlatent_avg_beta: Optional[float] = 0.995    # decay of w's moving average; None = not tracked
-    truncation_psi: Optional[float] = 0.7        # 1 or None = no truncation
-    truncation_cutoff: Optional[int] = 8         # layers truncated, from the first; None = all
+    mapping_layers: int = 8            # dense layers from z to w; 0 = w is the (normalized) z
+    mapping_fmaps: int = 512           # width of the mapping network's hidden layers
+    mapping_lrmul: float = 0.01        # the mapping network's learning rate, relative to G's
+    mapping_nonlinearity: str = 'lrelu'  # activation of the mapping network: lrelu or relu
+    normalize_latents: bool = True     # normalize z (and the embedded label) to unit mean square
+    fmap_base: int = 8192              # feature maps at a resolution of 2^(stage + 1) pixels:
+    # min(fmap_base / 2^(stage * fmap_decay), fmap_max)
+    fmap_decay: float = 1.0            # log2 of the factor between two resolutions' feature maps
+    fmap_max: int = 512                # most feature maps of any layer
+    use_styles: bool = True            # w styles every layer; off: it enters at the 4x4 layer only
+    const_input_layer: bool = True     # begin with a learned constant; off: with a dense layer of w
+    use_noise: bool = True             # add noise in every layer
+    use_wscale: bool = True            # scale weights at run time (equalized learning rate)
+    use_pixel_norm: bool = False       # normalize each pixel's features after each activation
+    use_instance_norm: bool = True     # instance norm before each style (AdaIN's first half)
+    nonlinearity: str = 'lrelu'        # activation of the convolutions: lrelu or relu
+    fused_scale: Union[bool, str] = 'auto'  # scale and convolve in one operation; auto = from
+    # 128 pixels up
+    blur_filter: Optional[tuple[float, ...]] = (1, 2, 1)  # taps of the blur where resolutions
+    # change; none = no blur
+    style_mixing_prob: Optional[float] = 0.9     # share of minibatches with mixed styles; none = 0
+    dlatent_avg_beta: Optional[float] = 0.995    # decay of w's moving average; none = no average
+    truncation_psi: Optional[float] = 0.7        # truncation psi where none is asked for when
+    # images are generated; 1 or none = no truncation
+    truncation_cutoff: Optional[int] = 8         # number of layers truncated, the coarsest first;
+    # none = all
 
     def __post_init__(self):
         _check_image_fields(self)
@@ -126,16 +131,17 @@ class DiscriminatorConfig(NetworkConfig):
     """StyleGAN's discriminator: ProGAN's, with blurred downscaling."""
     resolution: int = 1024
     num_channels: int = 3
-    label_size: int = 0                # 0 = one score; N = the score of the image's own class
+    label_size: int = 0                # components of a label: D gives the score of the image's
+    # own class; 0 = one score
     fmap_base: int = 8192
     fmap_decay: float = 1.0
     fmap_max: int = 512
     nonlinearity: str = 'lrelu'
     use_wscale: bool = True
-    mbstd_group_size: int = 4          # images of a minibatch compared with each other; 0 = off
-    mbstd_num_features: int = 1        # channels that say how much they differ
+    mbstd_group_size: int = 4          # images in a group of the minibatch stddev layer; 0 = off
+    mbstd_num_features: int = 1        # channels that the minibatch stddev layer adds
     fused_scale: Union[bool, str] = 'auto'
-    blur_filter: Optional[tuple[float, ...]] = (1, 2, 1)  # before down-convolutions
+    blur_filter: Optional[tuple[float, ...]] = (1, 2, 1)
 
     def __post_init__(self):
         _check_image_fields(self)
@@ -154,17 +160,18 @@ class ProganGeneratorConfig(NetworkConfig):
     """Progressive GAN's generator (Karras et al. 2017, Table 2)."""
     resolution: int = 1024
     num_channels: int = 3
-    label_size: int = 0                # labels are concatenated to z
+    label_size: int = 0                # components of a label, which is appended to z; 0 = none
     latent_size: int = 512
     normalize_latents: bool = True
     fmap_base: int = 8192
     fmap_decay: float = 1.0
     fmap_max: int = 512
     use_wscale: bool = True
-    use_pixelnorm: bool = True         # ProGAN: after each activation
-    pixelnorm_epsilon: float = 1e-8    # ProGAN: added to the mean square
-    use_leakyrelu: bool = True         # False: ReLU
-    fused_scale: Union[bool, str] = True  # True = at all sizes; variables are named by it
+    use_pixelnorm: bool = True         # ProGAN: normalize each pixel's features after activations
+    pixelnorm_epsilon: float = 1e-8    # ProGAN: what pixel norm adds to the mean square
+    use_leakyrelu: bool = True         # ProGAN: activation is leaky ReLU; off: ReLU
+    fused_scale: Union[bool, str] = True  # scale and convolve in one operation; true = at all
+    # sizes, auto = from 128 pixels up; variables are named by it
 
     def __post_init__(self):
         _check_image_fields(self)
@@ -177,7 +184,7 @@ class ProganDiscriminatorConfig(NetworkConfig):
     """Progressive GAN's discriminator: no blur, one score whatever the labels."""
     resolution: int = 1024
     num_channels: int = 3
-    label_size: int = 0                # labels are accepted and not looked at
+    label_size: int = 0                # components of a label, which D accepts and ignores
     fmap_base: int = 8192
     fmap_decay: float = 1.0
     fmap_max: int = 512
@@ -198,15 +205,17 @@ D_LOSSES = ('D_logistic_simplegp', 'D_logistic', 'D_wgan', 'D_wgan_gp', 'D_hinge
 @dataclass(frozen=True)
 class LossConfig:
     """Which losses, and the weights of their penalties (spec section 5)."""
-    G_loss: str = 'G_logistic_nonsaturating'
+    G_loss: str = 'G_logistic_nonsaturating'  # loss of G:
     # G_logistic_nonsaturating, G_logistic_saturating or G_wgan
-    D_loss: str = 'D_logistic_simplegp'
+    D_loss: str = 'D_logistic_simplegp'  # loss of D:
     # D_logistic, D_logistic_simplegp, D_wgan, D_wgan_gp, D_hinge or D_hinge_gp
-    r1_gamma: float = 10.0             # D_logistic_simplegp: twice the penalty's weight on reals
-    r2_gamma: float = 0.0              # the same on fakes
-    wgan_lambda: float = 10.0          # *_gp: weight of (||gradient|| - target)^2
+    r1_gamma: float = 10.0             # D_logistic_simplegp: weight of R1, the gradient penalty on
+    # reals: (gamma / 2) * |gradient|^2
+    r2_gamma: float = 0.0              # D_logistic_simplegp: the same on fakes (R2)
+    wgan_lambda: float = 10.0          # D_wgan_gp, D_hinge_gp: weight of the gradient penalty,
+    # (|gradient| - target)^2
     wgan_epsilon: float = 0.001        # D_wgan, D_wgan_gp: weight of the drift term D(x)^2
-    wgan_target: float = 1.0           # *_gp: the gradient norm aimed at
+    wgan_target: float = 1.0           # D_wgan_gp, D_hinge_gp: target of the gradient's norm
 
     def __post_init__(self):
         _require(self.G_loss in G_LOSSES, 'G_loss', f'one of {G_LOSSES}', self.G_loss)
@@ -232,20 +241,20 @@ def _freeze_pairs(config, name):
 @dataclass(frozen=True)
 class ScheduleConfig:
     """How lod, minibatch and learning rates follow from the number of images shown (spec 6)."""
-    lod_initial_resolution: int = 4    # pixels, the resolution that training begins at
-    lod_training_kimg: float = 600     # thousands of images at one resolution, before a fade
-    lod_transition_kimg: float = 600   # thousands of images that a fade takes; 0 = abrupt
-    minibatch_base: int = 16           # images, where minibatch_dict has no entry
-    minibatch_dict: Pairs = ()         # ((resolution, images), ...)
-    max_minibatch_per_gpu: Pairs = ()  # ((resolution, images), ...)
-    G_lrate_base: float = 0.001        # learning rate of G, where G_lrate_dict has no entry
-    G_lrate_dict: Pairs = ()           # ((resolution, learning rate), ...)
-    D_lrate_base: float = 0.001        # learning rate of D, where D_lrate_dict has no entry
-    D_lrate_dict: Pairs = ()           # ((resolution, learning rate), ...)
-    lrate_rampup_kimg: float = 0       # learning rates rise from 0 over this many thousand images
-    tick_kimg_base: float = 160        # thousands of images between two progress lines
+    lod_initial_resolution: int = 4    # resolution at which training begins, pixels
+    lod_training_kimg: float = 600     # kimg at each resolution before the next one fades in
+    lod_transition_kimg: float = 600   # kimg that a fade takes; 0 = it comes at once
+    minibatch_base: int = 16           # images in a minibatch where minibatch_dict has no entry
+    minibatch_dict: Pairs = ()         # images in a minibatch, by resolution
+    max_minibatch_per_gpu: Pairs = ()  # most images on each GPU, by resolution
+    G_lrate_base: float = 0.001        # learning rate of G where G_lrate_dict has no entry
+    G_lrate_dict: Pairs = ()           # learning rate of G, by resolution
+    D_lrate_base: float = 0.001        # learning rate of D where D_lrate_dict has no entry
+    D_lrate_dict: Pairs = ()           # learning rate of D, by resolution
+    lrate_rampup_kimg: float = 0       # kimg over which learning rates rise from 0; 0 = at once
+    tick_kimg_base: float = 160        # kimg of a tick where tick_kimg_dict has no entry
     tick_kimg_dict: Pairs = ((4, 160), (8, 140), (16, 120), (32, 100), (64, 80), (128, 60),
-                             (256, 40), (512, 30), (1024, 20))  # ((resolution, kimg), ...)
+                             (256, 40), (512, 30), (1024, 20))  # kimg of a tick, by resolution
 
     def __post_init__(self):
         for name in ('minibatch_dict', 'max_minibatch_per_gpu', 'G_lrate_dict', 'D_lrate_dict',
@@ -288,28 +297,33 @@ class RunConfig:
     D: NetworkConfig
     losses: LossConfig = LossConfig()
     schedule: ScheduleConfig = ScheduleConfig()
-    total_kimg: float = 25000          # thousands of images shown at the end of training
+    total_kimg: float = 25000          # length of training: images shown, in kimg
     mirror_augment: bool = False       # flip each real image left-right with probability 1/2
-    minibatch_repeats: int = 4         # iterations between two readings of the schedule
+    minibatch_repeats: int = 4         # iterations for each reading of the schedule
     D_repeats: int = 1                 # D steps for each G step
     num_gpus: int = 1                  # devices that share the minibatch
-    precision: str = 'float32'         # float32, mixed_bfloat16 or mixed_float16, of activations
-    num_fp16_res: int = 4              # mixed_float16: only in this many of the highest resolutions
-    batch_gpu: Optional[int] = None    # images that a GPU computes at a time, gradients added up
-    # until its share of the minibatch is complete; none = all of its share
-    G_smoothing_kimg: float = 10.0     # half-life of the moving average Gs, thousands of images
-    image_snapshot_ticks: int = 1      # ticks between two fakes*.png; 0 = never
-    network_snapshot_ticks: int = 10   # ticks between two network-snapshot-*; 0 = at the end only
+    precision: str = 'float32'         # type of activations: float32, mixed_bfloat16 or
+    # mixed_float16
+    num_fp16_res: int = 4              # mixed_float16: number of resolutions, from the highest
+    # down, that are computed in half precision
+    batch_gpu: Optional[int] = None    # images that a GPU computes at a time; it adds up gradients
+    # until its share of the minibatch is complete; none = its whole share
+    G_smoothing_kimg: float = 10.0     # half-life of the moving average Gs, kimg
+    image_snapshot_ticks: int = 1      # ticks between two fakes*.png; 0 = first and last only
+    network_snapshot_ticks: int = 10   # ticks between two network-snapshot-*; 0 = first and last
+    # only
     checkpoint_ticks: int = 1          # ticks between two checkpoints
-    checkpoint_minutes: float = 20     # one within a tick too when the last is so old; 0 = never
-    keep_checkpoints: int = 3          # the newest so many checkpoints stay
-    keep_snapshots: int = 0            # the newest so many network-snapshot-* stay; 0 = all
-    histograms: bool = False           # of all weights, at each tick, for TensorBoard
+    checkpoint_minutes: float = 20     # save within a tick too, once the last checkpoint is so many
+    # minutes old; 0 = never
+    keep_checkpoints: int = 3          # number of checkpoints kept, the newest
+    keep_snapshots: int = 0            # number of network-snapshot-* kept, the newest; 0 = all
+    histograms: bool = False           # write histograms of all weights at each tick (TensorBoard)
     probe: Optional[bool] = None       # try one step at the last resolution before training starts;
-    # none = with a GPU; a CPU's step there may take a minute
-    grid: str = '1080p'                # size of the sample grids: '1080p', '4k' or COLUMNSxROWS
-    grid_layout: str = 'random'        # 'random', 'row_per_class', 'col_per_class', 'class4x4'
-    seed: int = 1000                   # of everything random in the run
+    # none = only with a GPU, because a CPU's step there may take a minute
+    grid: str = '1080p'                # size of the sample grids: 1080p, 4k or COLUMNSxROWS
+    grid_layout: str = 'random'        # what a grid shows: random, or one class in each row
+    # (row_per_class), column (col_per_class) or block of 4x4 images (class4x4)
+    seed: int = 1000                   # seed of everything random in the run
 
     def __post_init__(self):
         for name, least in (('minibatch_repeats', 1), ('D_repeats', 1), ('checkpoint_ticks', 1),

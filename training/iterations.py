@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import tensorflow as tf
 
 from training.config import RunConfig
@@ -73,24 +71,19 @@ class Iterations:
         """That of the run, with the times it has gone back to a checkpoint."""
         return run_seed(self.config.seed, int(self.state.rollbacks))
 
-    def reopen_stream(self):
-        """The next images are those that the state, which has been restored, says."""
-        self._stream_key = None
-
     def run(self, sched, minibatch_repeats):
         """`minibatch_repeats` iterations at one reading of the schedule."""
-        level = int(math.floor(sched.lod))
         self._open_stream(sched)
         scalars = self._scalars(sched)
-        if (level, sched.minibatch) not in self._compiled:
+        if (sched.level, sched.minibatch) not in self._compiled:
             self._compile(sched)
             size = sched.resolution
             with self.log.phase(f'Compiling the {size}x{size} training step, minibatch '
                                 f'{sched.minibatch} (once per resolution)'):
-                self._iterate(level, sched.minibatch, scalars)
+                self._iterate(sched, scalars)
             minibatch_repeats -= 1
         for _ in range(minibatch_repeats):
-            self._iterate(level, sched.minibatch, scalars)
+            self._iterate(sched, scalars)
 
     def try_step(self, sched):
         """One iteration on black images, with the very function that training goes on with."""
@@ -98,36 +91,35 @@ class Iterations:
         size, share = sched.resolution, sched.minibatch // self.replicas.workers
         images = tf.zeros([share, size, size, self.dataset.num_channels], tf.uint8)
         labels = tf.zeros([share, self.dataset.label_size])
-        self._compiled[int(math.floor(sched.lod)), sched.minibatch](
+        self._compiled[sched.level, sched.minibatch](
             [(images, labels)] * self.config.D_repeats, labels, *self._scalars(sched))
 
     def _compile(self, sched):
-        level = int(math.floor(sched.lod))
-        self._compiled[level, sched.minibatch] = compiled_iteration(
-            self.state, self.config, self.replicas, level, sched.minibatch)
+        self._compiled[sched.level, sched.minibatch] = compiled_iteration(
+            self.state, self.config, self.replicas, sched.level, sched.minibatch)
 
     def _scalars(self, sched):
         beta = 0.5 ** (sched.minibatch / (self.config.G_smoothing_kimg * 1000))
         return [tf.constant(value, tf.float32) for value in
-                (sched.lod - math.floor(sched.lod), sched.G_lrate, sched.D_lrate, beta)]
+                (sched.alpha, sched.G_lrate, sched.D_lrate, beta)]
 
-    def _iterate(self, level, minibatch, scalars):
+    def _iterate(self, sched, scalars):
         with plain_errors():
             batches = [next(self._stream) for _ in range(self.config.D_repeats)]
         G_labels = self.dataset.random_labels(
-            [self.seed, LABEL_SEED, int(self.state.iteration)], minibatch)
-        share = minibatch // self.replicas.workers
+            [self.seed, LABEL_SEED, int(self.state.iteration)], sched.minibatch)
+        share = sched.minibatch // self.replicas.workers
         G_labels = G_labels[self.replicas.worker * share:][:share]
-        self._compiled[level, minibatch](batches, tf.constant(G_labels), *scalars)
+        self._compiled[sched.level, sched.minibatch](batches, tf.constant(G_labels), *scalars)
 
     def close(self):
         """Ends the reading ahead: at its own end, Python would wait for that thread for ever."""
         self._stream = self._stream_key = None
 
     def _open_stream(self, sched):
-        key = (sched.resolution, sched.minibatch)
+        key = (sched.resolution, sched.minibatch, self.seed)  # another seed: it has gone back
         if key != self._stream_key:
             self._stream = iter(self.dataset.batches(
-                *key, int(self.state.reals_drawn), self.seed,
+                sched.resolution, sched.minibatch, int(self.state.reals_drawn), self.seed,
                 (self.replicas.worker, self.replicas.workers)))
             self._stream_key = key

@@ -88,3 +88,35 @@ def probe(state, step, share, log):
         gpu, cpu = memory_gb()
         told.append(f'peak GPU memory {gpu:.1f} GB' if gpu else f'peak memory {cpu:.1f} GB')
     _reset_peak()  # from here on it is that of training
+
+
+class RunMemory:
+    """Running out of memory in one run: what its message says, and what is saved before that."""
+
+    def __init__(self, config, state, recovery):
+        self.config, self.state, self.recovery = config, state, recovery
+
+    def share(self, sched):
+        """The Share of a Schedule."""
+        return share_of(sched, self.config)
+
+    def explained(self, doing, sched, is_whole=False):
+        """Running out of memory inside this context is one ValueError.
+
+        is_whole: whether the state is whole wherever that happens: then it is saved first.
+        """
+        trained = self.state.iteration.numpy()  # now: a step that fails may have been counted
+
+        def what_is_saved():
+            if not trained:
+                return 'Nothing has been trained yet.'
+            if is_whole:
+                self.recovery.save()
+            return self.recovery.checkpoints.what_is_saved()
+
+        return explained(doing, self.share(sched), what_is_saved)
+
+    def probe(self, sched, step, log):
+        """Tries `step`, an iteration under `sched`, so that too little memory shows now."""
+        with self.explained('the memory probe (--noprobe leaves it out)', sched):
+            probe(self.state, step, self.share(sched), log)

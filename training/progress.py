@@ -1,6 +1,38 @@
-"""What a tick says: the reference's line, and what it lacks behind it."""
+"""What a run says of how far it is: a tick's numbers and line, and the line of a resumed run."""
 
 from __future__ import annotations
+
+from runs.log import format_time, memory_gb
+
+
+def resume_line(kimg, sched):
+    """Where a run goes on, in words."""
+    size = f'{sched.resolution}x{sched.resolution}'
+    fade = f' (fading in, {100 * (1 - sched.alpha):.0f}%)' if sched.alpha else ''
+    return (f'Resuming at kimg {kimg:.1f}: {size}, lod {sched.lod:.2f}{fade}, networks and '
+            'optimizers restored.')
+
+
+def tick_stats(state, sched, clock, total_kimg, Gs_distance):
+    """{name: number or text}, a line of stats.jsonl; takes the sums of the state, which start anew.
+
+    Gs_distance: () -> how far the moving average is from G.
+    """
+    seconds = float(state.seconds) + clock.uncounted()
+    sec_per_kimg = 1000 * clock.tick_seconds / clock.tick_images
+    gpumem, cpumem = memory_gb()
+    remaining = max(total_kimg - state.kimg, 0) * sec_per_kimg
+    return {'tick': int(state.tick) + 1, 'kimg': state.kimg, 'nimg': int(state.nimg),
+            'lod': sched.lod, 'resolution': sched.resolution, 'minibatch': sched.minibatch,
+            'G_lrate': sched.G_lrate, 'D_lrate': sched.D_lrate, **state.take_stats(),
+            'loss_scale_G': float(state.G_opt.loss_scale.numpy()),
+            'loss_scale_D': float(state.D_opt.loss_scale.numpy()),
+            'Gs_distance': float(Gs_distance()),
+            'images_per_sec': clock.tick_images / clock.tick_seconds,
+            'time': format_time(seconds), 'seconds': seconds,
+            'sec_per_tick': clock.tick_seconds, 'sec_per_kimg': sec_per_kimg,
+            'maintenance_sec': clock.maintenance, 'gpumem_gb': gpumem, 'cpumem_gb': cpumem,
+            'percent': 100 * state.kimg / total_kimg, 'eta': format_time(remaining)}
 
 
 def tick_line(stats):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import reprlib
 
@@ -11,6 +10,7 @@ import tensorflow as tf
 
 from formats.network_states import NetworkState, read_states
 from training.build import ARCHITECTURES, build_network
+from training.field_types import field_types
 from training.layers import named_variables
 
 ROLES = ('G', 'D', 'Gs')
@@ -19,10 +19,6 @@ CONFIGS = {builder: config for architecture in ARCHITECTURES.values()  # {build 
 STYLEGAN2_BUILDERS = ('G_main', 'D_stylegan2')
 STYLEGAN2_VARIABLES = {'mod_weight', 'resample_kernel'}
 NEWEST_VERSION = 3     # of the state: 4 is StyleGAN2's
-KINDS = {  # {annotation of a config's field: types that a static kwarg may have}
-    'int': int, 'float': (int, float), 'bool': bool, 'str': str, 'Union[bool, str]': (bool, str),
-    'Optional[int]': (int, type(None)), 'Optional[float]': (int, float, type(None)),
-    'Optional[tuple[float, ...]]': (tuple, list, type(None))}
 MAX_INTEGER = 2 ** 20  # in static_kwargs
 MAX_FLOAT = 64
 MAX_TAPS = 64          # of a blur filter
@@ -127,17 +123,17 @@ def _sizes_of_variables(state):
     return {field: size for field, size in sizes.items() if size is not None}
 
 
-def _checked_kwarg(field, value):
-    """A static kwarg as the config's `field` takes it; ValueError for another type or nonsense."""
+def _checked_kwarg(name, kind, value):
+    """A static kwarg as a field of this FieldType takes it; ValueError for nonsense."""
     if isinstance(value, (np.generic, np.ndarray)):
         value = value.tolist()
     parts = value if isinstance(value, (tuple, list)) else [value]
     numbers = [part for part in parts if part is not None and not isinstance(part, str)]
-    if not (isinstance(value, KINDS[field.type]) and len(parts) <= MAX_TAPS
+    if not (isinstance(value, kind.kwarg) and len(parts) <= MAX_TAPS
             and all(isinstance(number, (int, float)) for number in numbers)
             and all(abs(number) <= (MAX_INTEGER if isinstance(number, int) else MAX_FLOAT)
                     for number in numbers)):
-        raise ValueError(f'its static_kwargs must hold a sensible {field.name}; received '
+        raise ValueError(f'its static_kwargs must hold a sensible {name}; received '
                          f'{reprlib.repr(value)}')
     return value
 
@@ -155,10 +151,10 @@ def config_of(state: NetworkState):
     sizes = _sizes_of_variables(state)
     fields = dict(sizes)
     config_class = CONFIGS[state.build_func_name]
-    for field in dataclasses.fields(config_class):
-        means_default = given.get(field.name) is None and 'Optional' not in field.type
-        if field.name in given and not means_default:
-            fields[field.name] = _checked_kwarg(field, given[field.name])
+    for name, kind in field_types(config_class).items():
+        means_default = given.get(name) is None and not kind.may_be_none
+        if name in given and not means_default:
+            fields[name] = _checked_kwarg(name, kind, given[name])
     wrong = [f'{name} {fields[name]} where its variables say {size}'
              for name, size in sizes.items() if fields[name] != size]
     if wrong:

@@ -1,4 +1,4 @@
-"""When a run must go back to its last checkpoint: a loss or a weight is not finite."""
+"""Checkpoints of finite states only: where a loss or a weight is not, the run goes back to one."""
 
 from __future__ import annotations
 
@@ -38,3 +38,57 @@ def first_not_finite(state, stats=None):
             if not _all_finite([variable]):
                 return f'{part}/{name}'
     return 'a loss or a moment of the optimizers'
+
+
+class Recovery:
+    """Saves a run and restores it, on all workers at once, and goes back when it must."""
+
+    def __init__(self, state, checkpoints, clock, log, replicas):
+        self.state, self.checkpoints, self.clock = state, checkpoints, clock
+        self.log, self.replicas = log, replicas
+
+    def restore(self):
+        """Restores the newest checkpoint on all workers. Returns False where there is none."""
+        found = self.replicas.any_worker(self.checkpoints.restore_latest())
+        if found:
+            self.replicas.spread(self.state.variables)
+        return found
+
+    def newest_kimg(self):
+        """Thousands of images at the newest checkpoint; the chief has written it by now."""
+        newest = tf.constant(self.checkpoints.newest_kimg(), tf.float64)
+        return float(self.replicas.from_chief(newest))
+
+    def save_beginning(self):
+        """The first checkpoint. On a full disk, better to stop now than to find nothing later."""
+        self.checkpoints.save()
+
+    def save(self):
+        """The whole state, the time spent so far with it; goes back if it is not finite."""
+        broken = first_not_finite(self.state)
+        if broken:
+            self.go_back(broken)
+            return
+        self.state.seconds.assign_add(self.clock.count())
+        self.log.disk.write('the checkpoint', self.checkpoints.save)
+
+    def go_back(self, broken):
+        """Goes on from the newest checkpoint with other random numbers, because of `broken`.
+
+        Raises:
+            ValueError: it did so MAX_ROLLBACKS times already.
+        """
+        what = f'{broken} is not finite at kimg {self.state.kimg:.1f}'
+        rollbacks = int(self.state.rollbacks) + 1
+        seconds = float(self.state.seconds)
+        if rollbacks > MAX_ROLLBACKS:
+            raise ValueError(f'{what}, {ADVICE}')
+        if not self.restore():
+            raise ValueError(f'{what}, and there is no checkpoint to go back to.')
+        self.state.rollbacks.assign(rollbacks)
+        self.state.seconds.assign(seconds)
+        self.log.say(f'{what}: back to kimg {self.state.kimg:.1f}, with other random numbers from '
+                     f'here on (time {rollbacks} of at most {MAX_ROLLBACKS}).')
+        self.log.start_at(self.state.kimg)
+        self.clock.start_tick()
+        self.save()

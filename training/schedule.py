@@ -17,6 +17,20 @@ class Schedule(NamedTuple):
     D_lrate: float
     tick_kimg: float   # thousands of images between two progress lines
 
+    @property
+    def level(self) -> int:
+        """floor(lod): which layers a trace has, 0 = all of them."""
+        return int(math.floor(self.lod))
+
+    @property
+    def alpha(self) -> float:
+        """lod - level, in [0, 1): how much of the next coarser resolution is blended in."""
+        return self.lod - self.level
+
+    def same_stage(self, other: Schedule) -> bool:
+        """Whether both are within the same fade, or both at the same whole lod."""
+        return (self.level, math.ceil(self.lod)) == (other.level, math.ceil(other.lod))
+
 
 def training_schedule(nimg: int, resolution: int, num_replicas: int,
                       config: ScheduleConfig) -> Schedule:
@@ -29,7 +43,7 @@ def training_schedule(nimg: int, resolution: int, num_replicas: int,
     """
     kimg = nimg / 1000.0
     lod = _lod(kimg, resolution, config)
-    current = 2 ** (int(math.log2(resolution)) - int(math.floor(lod)))
+    current = 2 ** (int(math.log2(resolution)) - math.floor(lod))
     rampup = min(kimg / config.lrate_rampup_kimg, 1.0) if config.lrate_rampup_kimg > 0 else 1.0
     return Schedule(
         lod=lod, resolution=current,

@@ -45,6 +45,11 @@ class TrainingState(tf.Module):
         self.stat_sums = tf.Variable(tf.zeros([len(self.STATS)], tf.float64))
         self.stat_counts = tf.Variable(tf.zeros([len(self.STATS)], tf.float64))
 
+    @property
+    def kimg(self):
+        """Thousands of images shown."""
+        return int(self.nimg) / 1000
+
     def trained_weights(self):
         """{'G/<reference name>': variable, 'D/...'} of all that is trained."""
         return {f'{part}/{name}': variable for part in 'GD'

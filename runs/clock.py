@@ -1,0 +1,56 @@
+"""The wall time of a run: the iterations of a tick, the maintenance after it, the whole."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+
+class Clock:
+    """Times in seconds, counted from here on.
+
+    Attributes: tick_seconds, of this tick's iterations; tick_images, that they were spent on;
+    maintenance, all else that the last tick took.
+    """
+
+    def __init__(self):
+        self.maintenance = 0.0
+        self._counted_at = time.time()
+        self.start_tick()
+
+    def start_tick(self):
+        """The iterations from here on are those of another tick."""
+        self.tick_seconds, self.tick_images = 0.0, 0
+
+    @contextlib.contextmanager
+    def iterating(self, nimg):
+        """Counts what is done within as iterations; nimg: a variable, images shown so far."""
+        start, before = time.time(), int(nimg)
+        yield
+        self.tick_seconds += time.time() - start
+        self.tick_images += int(nimg) - before
+
+    @contextlib.contextmanager
+    def maintaining(self):
+        """Counts what is done within as maintenance; the next tick starts after it."""
+        start = time.time()
+        yield
+        self.maintenance = time.time() - start
+        self.start_tick()
+
+    def seconds_of_tick(self, images):
+        """Those of a whole tick of so many images, or of more if this one has had more.
+
+        After a start within a tick, tick_seconds are of the rest of it only.
+        """
+        return self.tick_seconds * max(1, images / self.tick_images)
+
+    def uncounted(self):
+        """Seconds since the last `count`, or since the beginning."""
+        return time.time() - self._counted_at
+
+    def count(self):
+        """The same; the next ones are counted from here on."""
+        now = time.time()
+        seconds, self._counted_at = now - self._counted_at, now
+        return seconds

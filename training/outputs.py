@@ -1,0 +1,86 @@
+"""What a run leaves for people: grids of images, network files, the metrics of each snapshot."""
+
+from __future__ import annotations
+
+import os
+
+from formats.png import save_png
+from runs.directory import FINAL, remove_old_snapshots, snapshot_name
+from runs.snapshot_metrics import SnapshotMetrics
+from training import snapshot
+from training.grid import SampleGrid
+
+
+class Outputs:
+    """Writes them into a run's directory, as far as the disk has room."""
+
+    def __init__(self, config, run_dir, state, log, grid: SampleGrid, metrics: SnapshotMetrics):
+        self.config, self.run_dir, self.state, self.log = config, run_dir, state, log
+        self.grid, self.metrics = grid, metrics
+
+    def begin(self, sched, memory):
+        """reals.png, and fakes*.png of the untrained network. memory: the run's RunMemory."""
+        self._save_grid('reals', 'reals.png', self.grid.real_picture())
+        self._save_fakes(sched, memory)
+
+    def tick(self, sched, done, memory, tick_seconds):
+        """This tick's histograms, pictures and network snapshot, as far as they are due.
+
+        done: whether it is the last tick; tick_seconds: of a whole one, which slow metrics exceed.
+        """
+        config, tick = self.config, int(self.state.tick)
+        if config.histograms:
+            self.log.histograms(self.state.trained_weights(), self.state.nimg)
+        if done or (config.image_snapshot_ticks and tick % config.image_snapshot_ticks == 0):
+            self._save_fakes(sched, memory)
+        if done or tick == 1 or (config.network_snapshot_ticks
+                                 and tick % config.network_snapshot_ticks == 0):
+            self._save_snapshot(sched, tick_seconds)
+
+    def end(self, sched):
+        """The final network file; OSError where there is no room for it."""
+        if self._save_networks(FINAL, sched) is None:
+            raise OSError(f'{self.run_dir}: trained to the end, but there is no room for {FINAL}. '
+                          'Free some space, then run the same command again.')
+
+    def _save_fakes(self, sched, memory):
+        with memory.explained('drawing the samples', sched, is_whole=True):
+            picture = self.grid.fake_picture(self.state.Gs, sched.lod, memory.share(sched).images)
+        self._save_grid('fakes', f'fakes{int(self.state.kimg):06d}.png', picture)
+
+    def _save_grid(self, name, file_name, picture):
+        """A picture, uint8 [H, W, C], as a file and for TensorBoard."""
+        path = os.path.join(self.run_dir, file_name)
+        self.log.disk.write(file_name, lambda: save_png(path, picture))
+        self.log.images(name, picture, self.state.nimg)
+
+    def _save_networks(self, name, sched):
+        """A network file; returns its path, or None where the disk is full."""
+        path, state = os.path.join(self.run_dir, name), self.state
+        if not self.log.disk.write(name, lambda: snapshot.save(path, state.G, state.D, state.Gs,
+                                                               state.kimg, sched.lod)):
+            return None
+        self.log.say(f'Wrote {path} ({os.path.getsize(path) / 2**20:.1f} MB)')
+        return path
+
+    def _save_snapshot(self, sched, tick_seconds):
+        """A network snapshot, measured; those that are more than enough are removed."""
+        state = self.state
+        path = self._save_networks(snapshot_name(state.kimg), sched)
+        if path is not None:
+            held = snapshot.Snapshot(state.G, state.D, state.Gs, state.kimg, sched.lod)
+            self.metrics.measure(held, path, sched.level, tick_seconds)
+            remove_old_snapshots(self.run_dir, self.config.keep_snapshots, self.log.say)
+
+
+class NoOutputs:
+    """What a worker that is not the chief has in place of Outputs: it leaves nothing."""
+
+    def begin(self, sched, memory):
+        pass
+
+    def tick(self, sched, done, memory, tick_seconds):
+        pass
+
+    def end(self, sched):
+        pass
