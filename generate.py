@@ -66,57 +66,61 @@ def chosen_mode():
     return mode
 
 
-def labels_of(painter, seeds):
-    return class_labels(painter.config, FLAGS.class_idx, len(seeds))
+def labels_of(sampler, seeds):
+    return class_labels(sampler.config, FLAGS.class_idx, len(seeds))
 
 
-def dlatents(painter, seeds, psi):
-    z = latents_of(seeds, painter.config.latent_size)
-    return painter.dlatents(z, labels_of(painter, seeds), psi)
+def truncation(psi=None):
+    """As the flags say, unless `psi` is given."""
+    from training.sampler import Truncation
+    return Truncation(FLAGS.trunc if psi is None else psi)
 
 
-def mixing_sheet(painter):
+def w_of(sampler, seeds, psi=None):
+    z = latents_of(seeds, sampler.config.latent_size)
+    return sampler.w(z, labels_of(sampler, seeds), truncation(psi))
+
+
+def mixing_sheet(sampler):
     from pictures import stills
     styles = parse_numbers(FLAGS.styles, 'styles') if FLAGS.styles else None
-    layers = stills.chosen_layers(painter, styles)
-    rows, columns = (dlatents(painter, parse_numbers(FLAGS[flag].value, flag), FLAGS.trunc)
+    layers = stills.chosen_layers(sampler, styles)
+    rows, columns = (w_of(sampler, parse_numbers(FLAGS[flag].value, flag))
                      for flag in ('row_seeds', 'col_seeds'))
-    return stills.mixing(painter, rows, columns, [layers] * len(rows))
+    return stills.mixing(sampler, rows, columns, [layers] * len(rows))
 
 
-def sheet_of(painter, mode, w, seeds):
+def sheet_of(sampler, mode, w, seeds):
     """The sheet that `mode` asks for, of images w, or of seeds for strips in z."""
     from pictures import stills
     if mode == 'sweep':
-        return stills.sweep(painter, w, parse_floats(FLAGS.sweep, 'sweep'))
+        return stills.sweep(sampler, w, parse_floats(FLAGS.sweep, 'sweep'))
     if len(w) < 2:
         raise ValueError('--strip goes from one image to the next; give two seeds or more.')
     if FLAGS.strip == 'w':
-        return stills.strips_w(painter, w, FLAGS.steps)
-    z = latents_of(seeds, painter.config.latent_size)
-    return stills.strips_z(painter, z, labels_of(painter, seeds), FLAGS.trunc, FLAGS.steps)
+        return stills.strips_w(sampler, w, FLAGS.steps)
+    z = latents_of(seeds, sampler.config.latent_size)
+    return stills.strips_z(sampler, z, labels_of(sampler, seeds), truncation(), FLAGS.steps)
 
 
-def save_images(painter, w, names):
+def save_images(sampler, w, names):
     """Writes an image for each row of w, a minibatch at a time."""
     from formats.png import save_png
-    for i in range(0, len(w), painter.minibatch):
-        images = painter.images(w[i:i + painter.minibatch])
-        for name, image in zip(names[i:i + painter.minibatch], images):
-            save_png(os.path.join(FLAGS.outdir, f'{name}.png'), image)
+    images = (image for images in sampler.batches(w) for image in images)
+    for name, image in zip(names, images):
+        save_png(os.path.join(FLAGS.outdir, f'{name}.png'), image)
     print(f'Wrote {len(w)} images to {FLAGS.outdir}')
 
 
 def opened(mode):
-    """The Painter, checked against the flags."""
-    from pictures.painter import open_painter
-    painter = open_painter(FLAGS.network, FLAGS.crop, FLAGS.cache_dir)
-    painter.noise = FLAGS.noise
-    painter.check_psi(FLAGS.trunc)
-    if not painter.is_stylegan and (mode == 'sweep' or FLAGS.save_w or FLAGS.strip == 'w'):
+    """The Sampler, checked against the flags."""
+    from pictures.opening import check_truncation, open_sampler
+    sampler = open_sampler(FLAGS.network, FLAGS.crop, FLAGS.cache_dir, FLAGS.noise)
+    check_truncation(sampler, truncation())
+    if not sampler.has_w and (mode == 'sweep' or FLAGS.save_w or FLAGS.strip == 'w'):
         raise ValueError('--sweep, --save_w and --strip=w need w, which a ProGAN network does not '
                          'have; take a StyleGAN network.')
-    return painter
+    return sampler
 
 
 def main(args):
@@ -124,13 +128,13 @@ def main(args):
     mode, seeds = chosen_mode(), parse_numbers(FLAGS.seeds, 'seeds')
     from formats.png import save_png
     from pictures import w_files
-    painter = opened(mode)
+    sampler = opened(mode)
     if mode == 'mixing':
-        sheet = mixing_sheet(painter)
+        sheet = mixing_sheet(sampler)
     else:
-        w = (w_files.load_w(FLAGS.w, painter, FLAGS.trunc) if FLAGS.w else
-             dlatents(painter, seeds, 1.0 if mode == 'sweep' else FLAGS.trunc))
-        sheet = None if mode == 'images' else sheet_of(painter, mode, w, seeds)
+        w = (w_files.load_w(FLAGS.w, sampler, FLAGS.trunc) if FLAGS.w else
+             w_of(sampler, seeds, 1.0 if mode == 'sweep' else None))
+        sheet = None if mode == 'images' else sheet_of(sampler, mode, w, seeds)
     os.makedirs(FLAGS.outdir, exist_ok=True)
     if sheet is not None:
         name = f'strip-{FLAGS.strip}' if mode == 'strip' else mode
@@ -138,7 +142,7 @@ def main(args):
         save_png(path, sheet)
         print(f'Wrote {path}')
     else:
-        save_images(painter, w, [f'w{i:04d}' for i in range(len(w))] if FLAGS.w else
+        save_images(sampler, w, [f'w{i:04d}' for i in range(len(w))] if FLAGS.w else
                     [f'seed{seed:04d}' for seed in seeds])
     if FLAGS.save_w:
         path = os.path.join(FLAGS.outdir, 'w.npz')

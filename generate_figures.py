@@ -51,10 +51,10 @@ def wanted_figures(known):
     return numbers
 
 
-def drawable(painter, numbers):
+def drawable(sampler, numbers):
     """Those of the figures that the network can show; ValueError where others were asked for."""
     from pictures import figures
-    reasons = {number: figures.why_not(number, painter) for number in numbers}
+    reasons = {number: figures.why_not(number, sampler) for number in numbers}
     for number, reason in reasons.items():
         if reason and FLAGS.figures is not None:
             raise ValueError(f'--figures={FLAGS.figures}: figure {number} cannot be drawn, '
@@ -69,20 +69,21 @@ def main(args):
     seeds = {flag: _numbers(flag) for flag in ('seeds', 'row_seeds', 'col_seeds')}
     from formats.png import save_png
     from pictures import figures
-    from pictures.painter import open_painter
-    options = figures.Options(trunc=FLAGS.trunc, grid_seed=FLAGS.grid_seed,
+    from pictures.opening import open_sampler
+    from training.sampler import Truncation
+    options = figures.Options(truncation=Truncation(FLAGS.trunc), grid_seed=FLAGS.grid_seed,
                               class_idx=FLAGS.class_idx, **seeds)
     by_network = {}
     for number in wanted_figures(list(figures.FIGURES)):
         by_network.setdefault(FLAGS.network or figures.FIGURES[number].network, []).append(number)
     for network, numbers in by_network.items():
-        painter = open_painter(network, FLAGS.crop, FLAGS.cache_dir)
-        figures.check(painter, options)
-        numbers = drawable(painter, numbers)
+        sampler = open_sampler(network, FLAGS.crop, FLAGS.cache_dir)
+        figures.check(sampler, options)
+        numbers = drawable(sampler, numbers)
         os.makedirs(FLAGS.outdir, exist_ok=True)
         for number in numbers:
             path = os.path.join(FLAGS.outdir, figures.FIGURES[number].file_name)
-            save_png(path, figures.FIGURES[number].draw(painter, options))
+            save_png(path, figures.FIGURES[number].draw(sampler, options))
             print(f'Wrote {path}', flush=True)
 
 

@@ -63,36 +63,38 @@ def grid(count):
     return columns, cells if count is None else count
 
 
-def fixed_images(painter, seeds):
+def fixed_images(sampler, seeds):
     """w of the seeds, or of the file that --w names."""
     from pictures import w_files
+    from training.sampler import Truncation
     if FLAGS.w:
-        return w_files.load_w(FLAGS.w, painter, FLAGS.trunc)
-    labels = class_labels(painter.config, FLAGS.class_idx, len(seeds))
-    psi = 1.0 if FLAGS.kind == 'truncation' else FLAGS.trunc
-    return painter.dlatents(latents_of(seeds, painter.config.latent_size), labels, psi)
+        return w_files.load_w(FLAGS.w, sampler, FLAGS.trunc)
+    labels = class_labels(sampler.config, FLAGS.class_idx, len(seeds))
+    truncation = Truncation(1.0 if FLAGS.kind == 'truncation' else FLAGS.trunc)
+    return sampler.w(latents_of(seeds, sampler.config.latent_size), labels, truncation)
 
 
-def film_of(painter, timing):
+def film_of(sampler, timing):
     """(Film, columns of the screen)."""
     from pictures import films, stills
-    walk = {'timing': timing, 'seed': FLAGS.seed, 'pace': FLAGS.pace, 'psi': FLAGS.trunc,
-            'class_idx': FLAGS.class_idx}
+    from training.sampler import Truncation
+    walk = {'timing': timing, 'seed': FLAGS.seed, 'pace': FLAGS.pace,
+            'truncation': Truncation(FLAGS.trunc), 'class_idx': FLAGS.class_idx}
     if FLAGS.kind == 'walk':
         columns, cells = grid(None)
-        return films.random_walks(painter, cells, **walk), columns
-    films.check(painter, FLAGS.kind)
-    w = fixed_images(painter, parse_numbers(FLAGS.seeds or '0-5', 'seeds'))
+        return films.random_walks(sampler, cells, **walk), columns
+    films.check(sampler, FLAGS.kind)
+    w = fixed_images(sampler, parse_numbers(FLAGS.seeds or '0-5', 'seeds'))
     if FLAGS.kind == 'keys':
         return films.key_frames(w, timing.loop), 1
     columns, _ = grid(len(w))
     if FLAGS.kind == 'noise':
-        return films.noise_loop(painter, w, FLAGS.seed), columns
+        return films.noise_loop(sampler, w, FLAGS.seed), columns
     if FLAGS.kind == 'truncation':
-        return films.truncation_sweep(painter, w, timing.loop), columns
-    coarse, _, fine = stills.style_ranges(painter.num_layers)
+        return films.truncation_sweep(sampler, w, timing.loop), columns
+    coarse, _, fine = stills.style_ranges(sampler.num_layers)
     layers = list(coarse if FLAGS.kind == 'coarse' else fine)
-    return films.style_walk(painter, w, layers, **walk), columns
+    return films.style_walk(sampler, w, layers, **walk), columns
 
 
 def check_flags():
@@ -119,11 +121,12 @@ def main(args):
         paths = training_film.pictures_of(directory.find_run('results', FLAGS.run, '--run='))
         frames = training_film.frames(paths, training_film.frame_size(paths), timing.num_frames)
     else:
-        from pictures.painter import open_painter
-        painter = open_painter(FLAGS.network, FLAGS.crop, FLAGS.cache_dir, compiled=True)
-        painter.check_psi(FLAGS.trunc)
-        film, columns = film_of(painter, timing)
-        frames = films.frames(painter, film, timing, columns)
+        from pictures.opening import check_truncation, open_sampler
+        from training.sampler import Truncation
+        sampler = open_sampler(FLAGS.network, FLAGS.crop, FLAGS.cache_dir, compiled=True)
+        check_truncation(sampler, Truncation(FLAGS.trunc))
+        film, columns = film_of(sampler, timing)
+        frames = films.frames(sampler, film, timing, columns)
     mp4.write_mp4(FLAGS.output, tqdm.tqdm(frames, 'Frames', timing.num_frames), FLAGS.fps)
     print(f'Wrote {FLAGS.output}: {timing.num_frames} frames, {FLAGS.seconds:g} seconds')
 

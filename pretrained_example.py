@@ -35,34 +35,21 @@ flags.DEFINE_string('cache_dir', None, 'Where downloads are kept; default: $STYL
 flags.mark_flag_as_required('network')
 
 
-def generate(Gs, z, labels, lod):
-    """z: [N, latent_size] -> uint8 [N, H, W, C], in batches; lod: where training had got to."""
-    import numpy as np
-
-    from training.images import to_uint8
-    options = {'lod': lod}
-    if hasattr(Gs, 'mapping'):  # ProGAN has neither truncation nor noise
-        options['randomize_noise'] = FLAGS.randomize_noise
-        if FLAGS.trunc is not None:
-            options['truncation_psi'] = FLAGS.trunc
-    batches = []
-    for i in range(0, len(z), MINIBATCH):
-        batch_labels = None if labels is None else labels[i:i + MINIBATCH]
-        batches.append(to_uint8(Gs(z[i:i + MINIBATCH], batch_labels, **options).numpy()))
-    return np.concatenate(batches)
-
-
 def main(args):
     startup.refuse_positional(args)
     seeds = parse_numbers(FLAGS.seeds, 'seeds')
     from formats.png import grid, save_png
     from training import snapshot
+    from training.sampler import Sampler, Truncation
     from training.summary import layer_table
     networks = snapshot.load(download.local_path(FLAGS.network, FLAGS.cache_dir))
     Gs = networks.Gs
     print(layer_table(Gs, 'Gs'))
     labels = class_labels(Gs.config, FLAGS.class_idx, len(seeds))
-    pictures = generate(Gs, latents_of(seeds, Gs.config.latent_size), labels, networks.lod)
+    noise = 'fresh' if FLAGS.randomize_noise else 'stored'
+    sampler = Sampler(Gs, networks.lod, noise, MINIBATCH)
+    pictures = sampler.images_of(latents_of(seeds, Gs.config.latent_size), labels,
+                                 Truncation(FLAGS.trunc))
     os.makedirs(FLAGS.outdir, exist_ok=True)
     for seed, picture in zip(seeds, pictures):
         save_png(os.path.join(FLAGS.outdir, f'seed{seed:04d}.png'), picture)

@@ -91,9 +91,9 @@ def feature_networks(devices):
 
 def print_networks():
     """Which feature networks are there, and which file to put where."""
-    from metrics.devices import ONE_DEVICE
     from metrics.features import FILES
     from metrics.registry import METRICS
+    from training.devices import ONE_DEVICE
     networks = feature_networks(ONE_DEVICE)
     for network in FILES:
         users = ', '.join(name for name in METRICS if network in METRICS[name].networks)
@@ -111,11 +111,11 @@ def subjects():
     import tensorflow as tf
 
     from formats import download
-    from metrics.devices import Devices
     from metrics.subjects import Setting, networks_of_run, of_images, of_network
     from runs import directory
     from training import replicas
     from training.config_json import run_config_from_json
+    from training.devices import Devices
     tf.get_logger().setLevel('ERROR')  # it takes the copies on several GPUs for needless retracing
     devices = Devices(replicas.local_devices(FLAGS.num_gpus))
     setting = Setting(feature_networks(devices), FLAGS.reals, FLAGS.real_stats, FLAGS.resolution,

@@ -31,12 +31,13 @@ from machine import ConvolutionPeak  # noqa: E402
 from training import snapshot  # noqa: E402
 from training.config import DiscriminatorConfig, GeneratorConfig  # noqa: E402
 from training.networks import Discriminator, Generator  # noqa: E402
+from training.sampler import Sampler  # noqa: E402
 
 
-def batch_seconds(generate, z):
+def batch_seconds(sampler, z):
     """Of one call, until the images are there."""
     start = time.perf_counter()
-    generate(z).numpy()
+    sampler.draw(z)[0].numpy()
     return time.perf_counter() - start
 
 
@@ -55,17 +56,17 @@ def main():
     parser.add_argument('--rounds', type=int, default=5)
     args = parser.parse_args()
     G = Generator(GeneratorConfig(resolution=args.resolution))
-    generate = tf.function(lambda z: G(z, None, randomize_noise=False), reduce_retracing=True)
+    sampler = Sampler(G, compiled=True)
     peak, flops = ConvolutionPeak(), pass_flops(G.config, args.resolution)
     latents = {int(batch): tf.random.normal([int(batch), G.config.latent_size])
                for batch in args.batches.split(',')}
     seconds = {batch: [] for batch in latents}
     for z in latents.values():
-        batch_seconds(generate, z)  # compiles
+        batch_seconds(sampler, z)  # compiles
     for _ in range(args.rounds):
         peak.measure(1)
         for batch, z in latents.items():
-            seconds[batch].append(batch_seconds(generate, z))
+            seconds[batch].append(batch_seconds(sampler, z))
     print(f'{args.resolution}x{args.resolution}: {flops / 1e9:.1f} GFLOP an image; peak '
           f'{peak.best / 1e9:.0f} GFLOP/s\n\n| batch | images/s | of peak |\n| --- | --- | --- |')
     for batch, found in seconds.items():

@@ -34,10 +34,11 @@ from metrics.attribute_classifiers import NAMES, AttributeClassifier, Classifier
 from metrics.features import MAX_RESOLUTION, rgb, shrunk  # noqa: E402
 from metrics.frechet import Moments, frechet_distance  # noqa: E402
 from metrics.inception_score import inception_score  # noqa: E402
-from metrics.linear_separability import attribute_entropy  # noqa: E402
+from metrics.linear_separability import PART_BYTES, attribute_entropy  # noqa: E402
 from metrics.manifold import precision_recall  # noqa: E402
 from metrics.ms_ssim import ms_ssim  # noqa: E402
-from metrics.registry import METRICS, PART_BYTES  # noqa: E402
+from metrics.perceptual_path_length import path_distances  # noqa: E402
+from metrics.registry import METRICS  # noqa: E402
 from metrics.sources import GeneratorSource  # noqa: E402
 from metrics.vgg16 import BLOCKS, LPIPS, VGG16, resize_bilinear  # noqa: E402
 from training.config import DiscriminatorConfig, GeneratorConfig  # noqa: E402
@@ -161,8 +162,8 @@ def image_metrics(images, generate):
 
 def path_seconds(source, batches):
     """Seconds to generate a pair of images for path length, cropped."""
-    pairs = source.path_distances(10 ** 6, [lambda a, b: tf.reduce_sum(a - b, [1, 2, 3])], 'w',
-                                  False, crop=True)
+    pairs = path_distances(source, 10 ** 6, [lambda a, b: tf.reduce_sum(a - b, [1, 2, 3])], 'w',
+                           False, crop=True)
     return seconds(lambda: next(pairs), batches) / source.minibatch
 
 

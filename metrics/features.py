@@ -15,9 +15,9 @@ from formats import download
 from formats.files import file_sha256
 from formats.torch_file import read_state_dict
 from metrics.attribute_classifiers import NAMES, AttributeClassifier, ClassifierFile
-from metrics.devices import ONE_DEVICE
 from metrics.inception import load_inception
 from metrics.vgg16 import LPIPS, VGG16
+from training.devices import ONE_DEVICE
 from training.layers import downscale2d
 
 FOLDER = 'metrics'      # below the cache directory

@@ -9,7 +9,7 @@ import time
 from metrics import results, sliced_wasserstein
 from metrics.features import FeatureNetworks
 from metrics.registry import METRICS, badness
-from metrics.subjects import Setting, of_generator
+from metrics.subjects import Setting, of_generator, reals_of
 from runs.snapshot_metrics import SnapshotMetric, TooSlow
 
 MINIBATCH = 32  # images at once
@@ -58,10 +58,11 @@ def loop_metrics(names, dataset, mirror, seed, networks=None):
         raise ValueError(f'--metrics={unknown[0]}: there is no such metric. '
                          f'Known: {", ".join(METRICS)}.')
     setting = Setting(networks or FeatureNetworks(), mirror=mirror, seed=seed, minibatch=MINIBATCH)
+    reals = reals_of(dataset, setting)
 
     def measure(name, snapshot, path, tick_seconds):
         limit = {'progress': _stop_after(tick_seconds)} if in_time else {}
-        subject = of_generator(snapshot.Gs, path, snapshot.kimg, snapshot.lod, dataset, setting)
+        subject = of_generator(snapshot.Gs, path, snapshot.kimg, snapshot.lod, reals, setting)
         return results.measure(name, dataclasses.replace(subject.task, **limit), subject.about)
 
     return {name: SnapshotMetric(functools.partial(measure, name),

@@ -23,3 +23,10 @@ def inception_score(probabilities, splits=SPLITS):
         ratio = np.divide(part, marginal, out=np.ones_like(part), where=part > 0)  # 0 log 0 = 0
         scores.append(np.exp((part * np.log(ratio)).sum(axis=1).mean()))
     return float(np.mean(scores)), float(np.std(scores))
+
+
+def measure(task, count):
+    """Inception score of a Task's fakes: {'_mean': value, '_std': deviation}."""
+    probabilities = [some for _, some in task.networks.inception(task.fake_images(count))]
+    mean, deviation = inception_score(np.concatenate(probabilities))
+    return {'_mean': mean, '_std': deviation}

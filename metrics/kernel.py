@@ -43,3 +43,12 @@ def kernel_distance(reals, fakes, seed, progress=lambda done, total: None):
             for side in (reals, fakes))))
         progress(done, SUBSETS)
     return float(np.mean(found))
+
+
+def measure(task, count):
+    """KID of a Task: {'': distance}."""
+    def features(images):
+        return np.concatenate([some for some, _ in task.networks.inception(images)])
+
+    sides = task.both_sides('inception', count, features)
+    return {'': kernel_distance(*sides, task.seed, task.statistics_progress())}

@@ -7,7 +7,14 @@ gives its latent, from the half of the images that the classifier is surest of.
 
 from __future__ import annotations
 
+import collections
+from functools import partial
+
 import numpy as np
+
+from metrics.task import FAKES
+
+PART_BYTES = 2 ** 31  # of the images that the classifiers see one after another
 
 
 def conditional_entropy(table):
@@ -41,3 +48,52 @@ def attribute_entropy(latents, logits):
 def separability(entropies):
     """The score, 1 (all separable) or more, of the attributes' entropies in bits."""
     return float(2 ** np.sum(entropies))
+
+
+def _parts(samples):
+    """Lists of successive samples (z, w, images) whose images take at most PART_BYTES.
+
+    The first has one sample only: what is wrong with a classifier, the last one even, is to come
+    out before hours of generating.
+    """
+    part, taken, most = [], 0, 0
+    for sample in samples:
+        size = sample[2].nbytes
+        if part and taken + size > most:
+            yield part
+            part, taken, most = [], 0, PART_BYTES
+        part.append(sample)
+        taken += size
+    yield part
+
+
+def _separability_of(latents, logits, progress):
+    """The score of latents [N, D], given the logits [N] of each attribute."""
+    entropies = []
+    for some in logits:
+        kept = surest_half(some)
+        entropies.append(attribute_entropy(latents[kept], some[kept]))
+        progress(len(entropies), len(logits))
+    return separability(entropies)
+
+
+def measure(task, count):
+    """Separability of a Task's latents: {'_z': score, '_w': score}, the latter where there is w."""
+    # Images in parts; each classifier sees a part before the next one is generated.
+    latents, logits, done = [], collections.defaultdict(list), 0
+    samples = task.counted(FAKES, task.fakes.latents_and_images(count), count,
+                           size=lambda sample: len(sample[0]))
+    for part in _parts(samples):
+        for attribute, classify in task.networks.classifiers():
+            images = (images for _, _, images in part)
+            logits[attribute] += task.counted(attribute, classify(images), count, done)
+        latents += [(z, w) for z, w, _ in part]
+        done += sum(len(z) for z, _, _ in part)
+        part.clear()  # before the next one is generated
+    # A plane for each attribute in each space.
+    z, w = zip(*latents)
+    spaces = {'_z': z, '_w': w} if task.fakes.has_w else {'_z': z}
+    logits = [np.concatenate(some) for some in logits.values()]
+    return {name: _separability_of(np.concatenate(space), logits,
+                                   partial(task.progress, f'ls{name}'))
+            for name, space in spaces.items()}

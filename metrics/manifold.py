@@ -69,3 +69,11 @@ def precision_recall(reals, fakes, progress=lambda done, total: None):
         recalled |= of_reals.numpy()
         precise.append(of_fakes.numpy())
     return float(np.concatenate(precise).mean()), float(recalled.mean())
+
+
+def measure(task, count):
+    """Precision and recall of a Task: {'_precision': share, '_recall': share}."""
+    sides = task.both_sides('vgg16', count,
+                            lambda images: np.concatenate(list(task.networks.fc2(images))))
+    precision, recall = precision_recall(*sides, task.statistics_progress())
+    return {'_precision': precision, '_recall': recall}

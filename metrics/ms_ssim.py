@@ -94,3 +94,17 @@ class Diversity:
         if not self._values:
             raise ValueError('MS-SSIM: must have two images or more to compare.')
         return float(np.mean(np.concatenate(self._values), dtype=np.float64))
+
+
+def _diversity(images):
+    """`Diversity.value` of batches of images."""
+    found = Diversity()
+    for batch in images:
+        found.add(batch)
+    return found.value
+
+
+def measure(task, count):
+    """Diversity of a Task's fakes and, for comparison, of its reals: {'': .., '_reals': ..}."""
+    of_reals, of_fakes = task.both_sides('ms_ssim', count, _diversity)
+    return {'': of_fakes, '_reals': of_reals}

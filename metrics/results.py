@@ -15,7 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from metrics.features import RESIZES
-from metrics.registry import COUNTED, METRICS, evaluate
+from metrics.registry import METRICS, evaluate
+from metrics.task import COUNTED
 from training.version import VERSION
 
 HEADER = f'{"of":<36} {"result":<16} {"value":>12} {"images":>8} {"seconds":>8}'

@@ -245,3 +245,17 @@ def swd(reals, fakes, seed=0):
         patches.add(images)
         sides.append(patches)
     return distance(*sides, seed)
+
+
+def measure(task, count):
+    """The distance of a Task's fakes to as many reals: {'': mean, '_<resolution>': value}."""
+    count, patches = min(task.num_fakes(count), task.reals.num_images), []
+    for side, images in enumerate((task.real_images(count), task.fake_images(count))):
+        first = next(images)
+        patches.append(Patches(count, first.shape[1], first.shape[3], [task.seed, side]))
+        patches[side].add(first)
+        for batch in images:
+            patches[side].add(batch)
+    result = distance(*patches, task.seed, task.statistics_progress())
+    mean = result.pop('mean')
+    return {'': mean, **{f'_{resolution}': value for resolution, value in result.items()}}

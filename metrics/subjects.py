@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
 from typing import Any, NamedTuple, Optional
 
@@ -11,9 +10,9 @@ from conversion import cache, decode, from_images
 from formats import download
 from formats.files import file_sha256
 from metrics.features import FeatureNetworks
-from metrics.real_statistics import CachedStatistics, check_graph, read_statistics
-from metrics.registry import Task
+from metrics.reals import FOLDER, Reals
 from metrics.sources import DatasetSource, GeneratorSource
+from metrics.task import Task
 from runs import directory
 from training import snapshot
 from training.dataset import TFRecordDataset
@@ -37,7 +36,7 @@ class Setting:
     seed: int = 0
     minibatch: int = 32
     cache_dir: Optional[str] = None       # None = the one for downloads
-    kept: dict[Any, Any] = dataclasses.field(default_factory=dict)  # what was computed of reals
+    opened: dict[Any, Any] = dataclasses.field(default_factory=dict)  # {what was asked for: Reals}
 
 
 def open_images(path, setting, config=None):
@@ -60,78 +59,74 @@ def open_images(path, setting, config=None):
     return dataset
 
 
-def _kept(setting, dataset, what, compute):
-    """compute(), or what it gave for another network and the same data set."""
-    key = (dataset.fingerprint(), dataset.resolution, what)
-    if key not in setting.kept:
-        setting.kept[key] = compute()
-    return setting.kept[key]
+def reals_of(dataset, setting):
+    """The Reals of a TFRecordDataset, or of `setting.real_statistics`, or both; None of neither."""
+    if dataset is None and not setting.real_statistics:
+        return None
+    source = None if dataset is None else DatasetSource(dataset, setting.minibatch, setting.mirror,
+                                                        setting.seed)
+    folder = os.path.join(download.cache_directory(setting.cache_dir), FOLDER)
+    return Reals(source, setting.networks, folder, setting.real_statistics)
 
 
-def _given_statistics(setting, statistics, count, compute):
-    """`statistics`, those of the setting's file, if they are of the features in use."""
-    del count, compute
-    check_graph(setting.real_statistics, setting.networks.sha256('inception'))
-    return statistics
+def open_reals(setting, config=None):
+    """The Reals that `setting` names, for a generator's `config` if given; opened once for each."""
+    shape = config and (config.resolution, config.num_channels, config.label_size)
+    key = setting.reals, setting.mirror, shape
+    if key not in setting.opened:
+        dataset = open_images(setting.reals, setting, config) if setting.reals else None
+        setting.opened[key] = reals_of(dataset, setting)
+    return setting.opened[key]
 
 
-def _task_of_reals(setting, dataset):
-    """A Task with the reals' side filled in, and what to note about it."""
-    options = {'networks': setting.networks, 'seed': setting.seed, 'reals': None, 'num_reals': 0}
+def _about(reals, setting):
+    """What a result notes of the reals and the setting."""
     about = {'minibatch': setting.minibatch}
-    if dataset is not None:
-        source = DatasetSource(dataset, setting.minibatch, setting.mirror, setting.seed)
-        options.update(reals=source.images, num_reals=dataset.num_images,
-                       real_statistics=CachedStatistics(dataset, setting.mirror, setting.seed,
-                                                        setting.networks, setting.cache_dir),
-                       of_reals=functools.partial(_kept, setting, dataset))
+    if reals is not None and reals.source is not None:
+        dataset = reals.source.dataset
         about.update(reals=dataset.directory, reals_fingerprint=dataset.fingerprint(),
                      num_reals=dataset.num_images, mirror=setting.mirror)
     if setting.real_statistics:
-        options['real_statistics'] = functools.partial(
-            _given_statistics, setting, read_statistics(setting.real_statistics))
         about.update(real_stats=setting.real_statistics,
                      real_stats_sha256=file_sha256(setting.real_statistics))
-    return Task(fakes=None, **options), about
+    return about
 
 
-def of_generator(Gs, path, kimg, lod, dataset, setting):
+def of_generator(Gs, path, kimg, lod, reals, setting):
     """Subject for a generator, which is that of the network file `path`.
 
     Args:
         kimg, lod: of the network.
-        dataset: TFRecordDataset of the reals; None = none.
+        reals: Reals; None = none.
     """
-    task, about = _task_of_reals(setting, dataset)
-    source = GeneratorSource(Gs, setting.minibatch, setting.seed, dataset and dataset.labels, lod,
-                             setting.networks.devices)
+    fakes = GeneratorSource(Gs, setting.minibatch, setting.seed, reals and reals.labels, lod,
+                            setting.networks.devices)
     about = {'kimg': kimg, 'network': os.path.basename(path), 'network_sha256': file_sha256(path),
-             **about}
-    return Subject(os.path.basename(path),
-                   dataclasses.replace(task, fakes=source.images, source=source), about)
+             **_about(reals, setting)}
+    return Subject(os.path.basename(path), Task(fakes, reals, setting.networks, setting.seed),
+                   about)
 
 
 def of_network(path, setting):
     """Subject for a network file."""
     networks = snapshot.load(path)
-    dataset = open_images(setting.reals, setting, networks.Gs.config) if setting.reals else None
-    return of_generator(networks.Gs, path, networks.kimg, networks.lod, dataset, setting)
+    reals = open_reals(setting, networks.Gs.config)
+    return of_generator(networks.Gs, path, networks.kimg, networks.lod, reals, setting)
 
 
 def of_images(path, setting):
     """Subject for a set of images in place of a network's."""
     fakes = open_images(path, setting)
-    dataset = open_images(setting.reals, setting) if setting.reals else None
-    shapes = [(item.resolution, item.resolution, item.num_channels)
-              for item in (fakes, dataset or fakes)]
+    reals = open_reals(setting)
+    others = fakes if reals is None or reals.source is None else reals.source.dataset
+    shapes = [(item.resolution, item.resolution, item.num_channels) for item in (fakes, others)]
     if shapes[0] != shapes[1]:
         raise ValueError(f'--fakes={path}: its images must be as those of --reals, {shapes[1]}; '
                          f'received {shapes[0]}. --resolution scales images of folders.')
-    task, about = _task_of_reals(setting, dataset)
-    source = DatasetSource(fakes, setting.minibatch)
-    about = {'fakes': fakes.directory, 'fakes_fingerprint': fakes.fingerprint(), **about}
-    return Subject(fakes.name, dataclasses.replace(task, fakes=source.images,
-                                                   num_fakes=fakes.num_images), about)
+    about = {'fakes': fakes.directory, 'fakes_fingerprint': fakes.fingerprint(),
+             **_about(reals, setting)}
+    return Subject(fakes.name, Task(DatasetSource(fakes, setting.minibatch), reals,
+                                    setting.networks, setting.seed), about)
 
 
 def networks_of_run(run_dir, which):

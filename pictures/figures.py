@@ -14,6 +14,8 @@ import numpy as np
 
 from pictures import sheets, stills
 from pictures.latents import class_labels, latents_of
+from pictures.opening import check_truncation
+from training.sampler import OWN, Truncation
 
 PAPER_PIXELS = 1024
 DETAIL_LEFT, DETAIL_TOP, DETAIL_SIDE = 650, 180, 256  # of 1024 pixels: Figure 4's crop
@@ -25,7 +27,7 @@ PSIS = (1, 0.7, 0.5, 0, -0.5, -1)
 @dataclasses.dataclass(frozen=True)
 class Options:
     """What may be changed of the paper's figures; None = as in the paper."""
-    trunc: Optional[float] = None                 # psi, of all figures but 8
+    truncation: Truncation = OWN                  # of all figures but 8
     seeds: Optional[tuple[int, ...]] = None       # of the images of figures 4, 5 and 8
     row_seeds: Optional[tuple[int, ...]] = None   # Figure 3: destinations
     col_seeds: Optional[tuple[int, ...]] = None   # Figure 3: sources
@@ -55,47 +57,48 @@ def rows_of_each_range(count):
     return coarse, count - fine - coarse, fine
 
 
-def uncurated(paper: Grid, painter, options: Options):
+def uncurated(paper: Grid, sampler, options: Options):
     """Figures 2, 10, 11 and 12: images as they come, most of them small."""
     seed = paper.seed if options.grid_seed is None else options.grid_seed
     counts = [paper.rows << lod for lod in paper.lods]
-    config = painter.config
+    config = sampler.config
     z = np.random.RandomState(seed).randn(sum(counts), config.latent_size).astype(np.float32)
-    w = painter.dlatents(z, class_labels(config, options.class_idx, len(z)), options.trunc)
-    white = sheets.separation(painter.resolution)
+    w = sampler.w(z, class_labels(config, options.class_idx, len(z)), options.truncation)
+    white = sheets.separation(sampler.resolution)
     columns = []
     for lod, count in zip(paper.lods, counts):
         column, w = w[:count], w[count:]
-        parts = [sheets.shrink(sheets.visible(painter.images(column[i:i + painter.minibatch])),
-                               1 << lod) for i in range(0, count, painter.minibatch)]
-        columns.append(sheets.arrange([[image] for part in parts for image in part],
-                                      between=white >> lod))
+        cells = [[image] for images in sampler.batches(column)
+                 for image in sheets.shrink(sheets.visible(images), 1 << lod)]
+        columns.append(sheets.arrange(cells, between=white >> lod))
     return sheets.beside(columns, white)
 
 
-def _dlatents(painter, seeds, options):
+def _dlatents(sampler, seeds, options):
     """w of seeds for the figures that the paper shows without truncation."""
-    labels = class_labels(painter.config, options.class_idx, len(seeds))
-    psi = 1.0 if options.trunc is None else options.trunc
-    return painter.dlatents(latents_of(seeds, painter.config.latent_size), labels, psi)
+    labels = class_labels(sampler.config, options.class_idx, len(seeds))
+    truncation = options.truncation
+    if truncation.psi is None:
+        truncation = dataclasses.replace(truncation, psi=1.0)
+    return sampler.w(latents_of(seeds, sampler.config.latent_size), labels, truncation)
 
 
-def style_mixing(painter, options: Options):
+def style_mixing(sampler, options: Options):
     """Figure 3: coarse, middle and fine styles of the images on top, put into those at the left."""
-    ranges = stills.style_ranges(painter.num_layers)
+    ranges = stills.style_ranges(sampler.num_layers)
     columns = options.col_seeds or (639, 701, 687, 615, 2268)
     rows = options.row_seeds or (888, 829, 1898, 1733, 1614, 845)
     layers = [list(layers) for layers, count in zip(ranges, rows_of_each_range(len(rows)))
               for _ in range(count)]
-    w = _dlatents(painter, (*rows, *columns), options)
-    return stills.mixing(painter, w[:len(rows)], w[len(rows):], layers)
+    w = _dlatents(sampler, (*rows, *columns), options)
+    return stills.mixing(sampler, w[:len(rows)], w[len(rows):], layers)
 
 
-def noise_detail(painter, options: Options):
+def noise_detail(sampler, options: Options):
     """Figure 4: an image, a detail of it with four noises, and how much each pixel varies."""
     rows, seeds = [], options.seeds or (1157, 1012)
-    for seed, w in zip(seeds, _dlatents(painter, seeds, options)):
-        firsts, deviation = _noise_draws(painter, w, seed)
+    for seed, w in zip(seeds, _dlatents(sampler, seeds, options)):
+        firsts, deviation = _noise_draws(sampler, w, seed)
         left, top, right, bottom = detail_box(*firsts.shape[1:3])
         image = sheets.visible(firsts[0])
         details = firsts[:, top:bottom, left:right]
@@ -104,21 +107,20 @@ def noise_detail(painter, options: Options):
         white = sheets.gap(image.shape[1])
         sheets.draw_cross(details, white // 2)
         deviation = np.clip(np.rint(deviation * DETAIL_GAIN), 0, 255).astype(np.uint8)
-        deviation = np.repeat(deviation[..., np.newaxis], painter.num_channels, axis=2)
+        deviation = np.repeat(deviation[..., np.newaxis], sampler.num_channels, axis=2)
         rows.append([sheets.beside([image, details, sheets.visible(deviation)], white)])
     return sheets.arrange(rows, white)
 
 
-def _noise_draws(painter, w, seed):
+def _noise_draws(sampler, w, seed):
     """The first 4 images uint8 of w with fresh noises, and the standard deviation [H, W] of all.
 
     The deviation is of the mean over the channels, on the scale 0..255.
     """
     firsts, total, squares = [], 0.0, 0.0
-    for start in range(0, NOISE_DRAWS, painter.minibatch):
-        count = min(painter.minibatch, NOISE_DRAWS - start)
-        noise = painter.random_noise(count, [seed % 2 ** 31, start])
-        images = painter.images(np.repeat(w[np.newaxis], count, axis=0), noise)
+    same = np.repeat(w[np.newaxis], NOISE_DRAWS, axis=0)
+    for images in sampler.batches(same, lambda start, count: sampler.random_noise(
+            count, [seed % 2 ** 31, start])):
         firsts.extend(images[:max(0, 4 - len(firsts))])
         gray = images.astype(np.float64).mean(axis=3)
         total, squares = total + gray.sum(axis=0), squares + np.square(gray).sum(axis=0)
@@ -126,34 +128,34 @@ def _noise_draws(painter, w, seed):
     return np.stack(firsts), np.sqrt(np.maximum(squares / NOISE_DRAWS - mean ** 2, 0))
 
 
-def noise_components(painter, options: Options):
+def noise_components(sampler, options: Options):
     """Figure 5: noise in all layers, in none, in the fine ones only, in the coarse ones only.
 
     A sheet of four quarters, each with all images. The paper's second face is mirrored.
     """
-    w = _dlatents(painter, options.seeds or (1967, 1555), options)
-    layers = painter.config.num_layers - 2 * painter.level
+    w = _dlatents(sampler, options.seeds or (1967, 1555), options)
+    layers = sampler.config.num_layers - 2 * sampler.level
     fine_from = stills.style_ranges(layers)[1].stop
     quarters = []
     for layers_with_noise in (range(layers), (), range(fine_from, layers), range(fine_from)):
-        images = sheets.visible(painter.images(w, painter.stored_noise(layers_with_noise)))
+        images = sheets.visible(sampler.images(w, sampler.stored_noise(layers_with_noise)))
         if not options.seeds:
             images[1] = images[1, :, ::-1]
         quarters.append(sheets.arrange([images]))
     return sheets.arrange([quarters[:2], quarters[2:]], 2 * sheets.gap(images.shape[2]))
 
 
-def truncation(painter, options: Options):
+def truncation(sampler, options: Options):
     """Figure 8: from the image itself over the average to the image's opposite."""
-    w = _dlatents(painter, options.seeds or (91, 388), dataclasses.replace(options, trunc=None))
-    return stills.sweep(painter, w, PSIS)
+    w = _dlatents(sampler, options.seeds or (91, 388), dataclasses.replace(options, truncation=OWN))
+    return stills.sweep(sampler, w, PSIS)
 
 
 class Figure(NamedTuple):
     """One of the paper's figures."""
     file_name: str
     network: str      # short name of the published one that the paper shows
-    draw: Callable    # (painter, options) -> uint8 [H, W, C]
+    draw: Callable    # (sampler, options) -> uint8 [H, W, C]
     needs: str        # what the network must have: a key of LACKS
 
 
@@ -172,25 +174,25 @@ FIGURES = {
     11: Figure('figure11-uncurated.png', 'cars', _uncurated(2, 4, FACES_AND_CARS), 'nothing'),
     12: Figure('figure12-uncurated.png', 'cats', _uncurated(1, 5, ROOMS_AND_CATS), 'nothing'),
 }
-LACKS = {  # what a figure needs -> (whether a painter lacks it, in words)
-    'nothing': (lambda painter: False, ''),
-    'styles': (lambda painter: painter.num_layers < 3, 'no three style layers'),
-    'noise': (lambda painter: not painter.has_noise, 'no noise inputs'),
-    'w': (lambda painter: not painter.is_stylegan, 'no truncation (it is a ProGAN)'),
+LACKS = {  # what a figure needs -> (whether a sampler lacks it, in words)
+    'nothing': (lambda sampler: False, ''),
+    'styles': (lambda sampler: sampler.num_layers < 3, 'no three style layers'),
+    'noise': (lambda sampler: not sampler.has_noise, 'no noise inputs'),
+    'w': (lambda sampler: not sampler.has_w, 'no truncation (it is a ProGAN)'),
 }
 
 
-def why_not(number, painter):
+def why_not(number, sampler):
     """Why a figure cannot be drawn with this network, in words; None = it can."""
     is_lacking, words = LACKS[FIGURES[number].needs]
-    return f'the network has {words}' if is_lacking(painter) else None
+    return f'the network has {words}' if is_lacking(sampler) else None
 
 
-def check(painter, options: Options):
+def check(sampler, options: Options):
     """ValueError where seeds or class do not fit the network, before anything is drawn."""
-    class_labels(painter.config, options.class_idx, 1)
+    class_labels(sampler.config, options.class_idx, 1)
     for seeds in (options.seeds, options.row_seeds, options.col_seeds):
         latents_of(seeds or (), 1)
     if options.grid_seed is not None:
         latents_of([options.grid_seed], 1)
-    painter.check_psi(options.trunc)
+    check_truncation(sampler, options.truncation)

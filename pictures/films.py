@@ -13,6 +13,7 @@ import numpy as np
 
 from pictures import sheets, stills
 from pictures.latents import Walk, class_labels, spline
+from training.sampler import OWN
 
 LARGEST_WIDTH, LARGEST_HEIGHT = 3840, 2160  # of a frame: more does not play everywhere
 
@@ -43,51 +44,51 @@ class Film(NamedTuple):
     """What is seen at time t."""
     cells: int                     # images in a frame
     w_at: Callable                 # t -> w [cells, L, dlatent_size]
-    noise_at: Optional[Callable] = None  # t -> noise maps; None = the painter's
+    noise_at: Optional[Callable] = None  # t -> noise maps; None = the sampler's
 
 
-def check(painter, kind):
+def check(sampler, kind):
     """ValueError where the network lacks what a film of this kind changes."""
-    lacks = {'coarse': painter.num_layers < 3 and 'three style layers',
-             'fine': painter.num_layers < 3 and 'three style layers',
-             'noise': not painter.has_noise and 'noise inputs',
-             'truncation': not painter.is_stylegan and 'truncation (it is a ProGAN)'}.get(kind)
+    lacks = {'coarse': sampler.num_layers < 3 and 'three style layers',
+             'fine': sampler.num_layers < 3 and 'three style layers',
+             'noise': not sampler.has_noise and 'noise inputs',
+             'truncation': not sampler.has_w and 'truncation (it is a ProGAN)'}.get(kind)
     if lacks:
         raise ValueError(f'--kind={kind}: the network has no {lacks}; take another network or '
                          'kind.')
 
 
-def _walk(cells, painter, timing, seed, pace):
+def _walk(cells, sampler, timing, seed, pace):
     """t -> z [cells, latent_size], a smooth random walk that changes within `pace` seconds."""
     steps = timing.seconds / pace
     if timing.loop:
         steps = max(3, round(steps))
-    walk = Walk([cells, painter.config.latent_size], seed, steps if timing.loop else None)
+    walk = Walk([cells, sampler.config.latent_size], seed, steps if timing.loop else None)
     return lambda t: walk.at(t * steps)
 
 
-def random_walks(painter, cells, timing, seed, pace, psi=None, class_idx=None):
+def random_walks(sampler, cells, timing, seed, pace, truncation=OWN, class_idx=None):
     """Each cell wanders on its own."""
-    z_at = _walk(cells, painter, timing, seed, pace)
-    labels = class_labels(painter.config, class_idx, cells)
-    return Film(cells, lambda t: painter.dlatents(z_at(t), labels, psi))
+    z_at = _walk(cells, sampler, timing, seed, pace)
+    labels = class_labels(sampler.config, class_idx, cells)
+    return Film(cells, lambda t: sampler.w(z_at(t), labels, truncation))
 
 
-def style_walk(painter, w, layers, timing, seed, pace, psi=None, class_idx=None):
+def style_walk(sampler, w, layers, timing, seed, pace, truncation=OWN, class_idx=None):
     """The style layers `layers` of fixed images w wander, the same way in all."""
-    z_at = _walk(1, painter, timing, seed, pace)
-    labels = class_labels(painter.config, class_idx, 1)
+    z_at = _walk(1, sampler, timing, seed, pace)
+    labels = class_labels(sampler.config, class_idx, 1)
 
     def w_at(t):
-        styles = painter.dlatents(z_at(t), labels, psi)
+        styles = sampler.w(z_at(t), labels, truncation)
         return stills.mixed(w, np.repeat(styles, len(w), axis=0), layers)
 
     return Film(len(w), w_at)
 
 
-def noise_loop(painter, w, seed):
+def noise_loop(sampler, w, seed):
     """Fixed images w under noise that goes round in a circle: N(0, 1) at each moment."""
-    here, there = (painter.random_noise(1, [seed, i]) for i in (0, 1))
+    here, there = (sampler.random_noise(1, [seed, i]) for i in (0, 1))
 
     def noise_at(t):
         return [math.cos(2 * math.pi * t) * a + math.sin(2 * math.pi * t) * b
@@ -96,10 +97,10 @@ def noise_loop(painter, w, seed):
     return Film(len(w), lambda t: w, noise_at)
 
 
-def truncation_sweep(painter, w, loop):
+def truncation_sweep(sampler, w, loop):
     """From the images w themselves over the average to their opposites, and in a loop back."""
     def w_at(t):
-        return painter.truncated(w, math.cos(2 * math.pi * t) if loop else 1 - 2 * t)
+        return sampler.towards_average(w, math.cos(2 * math.pi * t) if loop else 1 - 2 * t)
 
     return Film(len(w), w_at)
 
@@ -111,16 +112,16 @@ def key_frames(w, loop):
     return Film(1, lambda t: spline(w, t * (len(w) - (not loop)), loop)[np.newaxis])
 
 
-def frames(painter, film, timing, columns):
+def frames(sampler, film, timing, columns):
     """Yields uint8 [H, W, C]; as many at a time are in memory as fit into a minibatch."""
-    at_once = 1 if film.noise_at else max(1, painter.minibatch // film.cells)
+    at_once = 1 if film.noise_at else max(1, sampler.minibatch // film.cells)
     shrink = None
     for start in range(0, timing.num_frames, at_once):
         times = [timing.time(i) for i in range(start, min(start + at_once, timing.num_frames))]
         w = np.concatenate([film.w_at(t) for t in times])
-        images = painter.images(w, film.noise_at(times[0]) if film.noise_at else None)
+        images = sampler.images(w, film.noise_at(times[0]) if film.noise_at else None)
         for cells in np.split(images, len(times)):
-            frame = _screen(cells, columns, sheets.separation(painter.resolution))
+            frame = _screen(cells, columns, sheets.separation(sampler.resolution))
             shrink = shrink or max(1, math.ceil(frame.shape[1] / LARGEST_WIDTH),
                                    math.ceil(frame.shape[0] / LARGEST_HEIGHT))
             yield sheets.shrink(frame, shrink)

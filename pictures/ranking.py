@@ -14,9 +14,9 @@ import tensorflow as tf
 from conversion import decode
 from formats.files import write_atomically
 from pictures import sheets
-from pictures.painter import largest_minibatch
 from training.dataset import process_reals
 from training.networks import split_lod
+from training.sampler import largest_minibatch
 
 POOL_BYTES = 2 ** 28        # images kept in memory, among which groups are formed
 SHOWN, COLUMNS = 24, 8      # images on the contact sheet, the best and as many of the worst

@@ -26,24 +26,24 @@ def mixed(into, styles_of, layers):
     return result
 
 
-def mixing(painter, rows, columns, layers_of_rows):
+def mixing(sampler, rows, columns, layers_of_rows):
     """Style mixing: each cell is its row's image in the style of its column's (Figure 3).
 
     Args:
         rows, columns: w [N, L, dlatent_size] of the images at the left and at the top.
         layers_of_rows: for each row, the style layers that it takes from the columns.
     """
-    top, left = (sheets.visible(painter.images(w)) for w in (columns, rows))
+    top, left = (sheets.visible(sampler.images(w)) for w in (columns, rows))
     cells = [[None, *top]]
     for row, image, layers in zip(rows, left, layers_of_rows):
         into = np.repeat(row[np.newaxis], len(columns), axis=0)
-        cells.append([image, *sheets.visible(painter.images(mixed(into, columns, layers)))])
+        cells.append([image, *sheets.visible(sampler.images(mixed(into, columns, layers)))])
     return sheets.arrange(cells, lead=sheets.gap(top.shape[2]))
 
 
-def chosen_layers(painter, styles):
+def chosen_layers(sampler, styles):
     """The style layers `styles` (list of int), checked; None = the coarse ones."""
-    count = painter.num_layers
+    count = sampler.num_layers
     if count < 2:
         raise ValueError('style mixing: the network has no style layers to choose from; take a '
                          'StyleGAN network.')
@@ -55,12 +55,12 @@ def chosen_layers(painter, styles):
     return styles
 
 
-def sweep(painter, w, psis):
+def sweep(sampler, w, psis):
     """Each image at each truncation psi, applied to all layers (Figure 8): a row an image."""
     cells = []
     for row in w:
-        truncated = [painter.truncated(row[np.newaxis], psi) for psi in psis]
-        cells.append(sheets.visible(painter.images(np.concatenate(truncated))))
+        truncated = [sampler.towards_average(row[np.newaxis], psi) for psi in psis]
+        cells.append(sheets.visible(sampler.images(np.concatenate(truncated))))
     return sheets.arrange(cells)
 
 
@@ -69,17 +69,17 @@ def steps_between(a, b, count, way):
     return np.stack([way(a, b, t) for t in np.linspace(0, 1, count, dtype=np.float32)])
 
 
-def strips_w(painter, w, count):
+def strips_w(sampler, w, count):
     """From each image to the next in `count` steps, straight in w: a row for each pair."""
-    return sheets.arrange([sheets.visible(painter.images(steps_between(a, b, count, lerp)))
+    return sheets.arrange([sheets.visible(sampler.images(steps_between(a, b, count, lerp)))
                            for a, b in zip(w, w[1:])])
 
 
-def strips_z(painter, z, labels, psi, count):
+def strips_z(sampler, z, labels, truncation, count):
     """The same along the great circle in z, with straight lines between labels."""
     rows = []
     for i in range(len(z) - 1):
         between = None if labels is None else steps_between(labels[i], labels[i + 1], count, lerp)
-        w = painter.dlatents(steps_between(z[i], z[i + 1], count, slerp), between, psi)
-        rows.append(sheets.visible(painter.images(w)))
+        w = sampler.w(steps_between(z[i], z[i + 1], count, slerp), between, truncation)
+        rows.append(sheets.visible(sampler.images(w)))
     return sheets.arrange(rows)

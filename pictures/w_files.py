@@ -17,13 +17,13 @@ def save_w(path, w):
     write_atomically(path, data.getvalue())
 
 
-def load_w(path, painter, psi=None):
+def load_w(path, sampler, psi=None):
     """w float32 [N, L, dlatent_size] of an .npz file with an array `w`, made for this network.
 
     psi: truncation in all layers; None = none.
     """
-    config = painter.config
-    if not painter.is_stylegan:
+    config = sampler.config
+    if not sampler.has_w:
         raise ValueError(f'--w={path}: this is a ProGAN network, which has no w; leave it out.')
     rows, columns = config.num_styles, config.dlatent_size
     try:
@@ -42,4 +42,4 @@ def load_w(path, painter, psi=None):
     if not np.isfinite(w).all():
         raise ValueError(f'--w={path}: w must be finite; some of its numbers are not. Make the '
                          'file again.')
-    return painter.truncated(w, psi)
+    return sampler.towards_average(w, psi)

@@ -9,15 +9,15 @@ from test_pictures import small_generator
 from test_train_flags import network_file
 
 from pictures import figures, sheets
-from pictures.painter import Painter
 from training.config import GeneratorConfig
+from training.sampler import Sampler, Truncation
 
 DIGITS = f'--network={PARITY}/digits/network-final.pkl'
 
 
 @pytest.fixture(scope='module')
-def painter():
-    return Painter(small_generator())
+def sampler():
+    return Sampler(small_generator())
 
 
 def cell(sheet, left, top):
@@ -38,10 +38,10 @@ def test_any_number_of_rows_is_divided_among_coarse_middle_and_fine(rows, counts
     assert figures.rows_of_each_range(rows) == counts
 
 
-def test_uncurated_columns_hold_rows_times_2_to_the_lod_images(painter):
+def test_uncurated_columns_hold_rows_times_2_to_the_lod_images(sampler):
     z = np.random.RandomState(5).randn(81, 6).astype(np.float32)
-    images = sheets.visible(painter.images(painter.dlatents(z)))
-    sheet = figures.FIGURES[2].draw(painter, figures.Options())
+    images = sheets.visible(sampler.images(sampler.w(z)))
+    sheet = figures.FIGURES[2].draw(sampler, figures.Options())
     np.testing.assert_array_equal(cell(sheet, 0, 2 * 264), images[2])
     np.testing.assert_array_equal(sheet[:128, 264:392], sheets.shrink(images[3], 2))
     np.testing.assert_array_equal(sheet[-32:, -32:], sheets.shrink(images[80], 8))
@@ -51,16 +51,16 @@ def test_uncurated_columns_hold_rows_times_2_to_the_lod_images(painter):
     (2, 5, 3, (0, 1, 2, 2, 3, 3)), (10, 0, 5, (0, 0, 1, 1, 2, 2, 2)),
     (11, 2, 4, (0, 1, 2, 2, 3, 3)), (12, 1, 5, (0, 0, 1, 1, 2, 2, 2))])
 def test_photographs_stand_edge_to_edge_as_in_the_paper(number, seed, rows, lods):
-    class Photographs(Painter):
-        def dlatents(self, z, labels=None, psi=None):
+    class Photographs(Sampler):
+        def w(self, z, labels=None, truncation=None):
             self.z = z
             return np.arange(len(z))
 
-        def images(self, w, noise=None):
-            return np.repeat(w, 256 * 256).reshape(-1, 256, 256, 1).astype(np.uint8)
+        def batches(self, w, noise=None):
+            yield np.repeat(w, 256 * 256).reshape(-1, 256, 256, 1).astype(np.uint8)
 
     class OnlyConfig:
-        config = GeneratorConfig(resolution=256, latent_size=6)
+        config, has_w = GeneratorConfig(resolution=256, latent_size=6), True
 
     photographs = Photographs(OnlyConfig())
     sheet = figures.FIGURES[number].draw(photographs, figures.Options())
@@ -72,49 +72,51 @@ def test_photographs_stand_edge_to_edge_as_in_the_paper(number, seed, rows, lods
         np.random.RandomState(seed).randn(sum(counts), 6)[0]))
 
 
-def test_figure_3_mixes_the_ranges_of_the_rows(painter):
+def test_figure_3_mixes_the_ranges_of_the_rows(sampler):
     options = figures.Options(row_seeds=(1, 2, 3), col_seeds=(4,))
-    sheet = figures.FIGURES[3].draw(painter, options)
-    row, column = (np.array(painter.dlatents(
-        np.float32(np.random.RandomState(seed).randn(1, 6)), psi=1)) for seed in (3, 4))
+    sheet = figures.FIGURES[3].draw(sampler, options)
+    row, column = (np.array(sampler.w(
+        np.float32(np.random.RandomState(seed).randn(1, 6)), truncation=Truncation(1)))
+                   for seed in (3, 4))
     row[:, 4:] = column[:, 4:]  # the last row: fine styles
-    np.testing.assert_array_equal(sheet[-256:, -256:], sheets.visible(painter.images(row))[0])
+    np.testing.assert_array_equal(sheet[-256:, -256:], sheets.visible(sampler.images(row))[0])
 
 
-def test_figure_4_shows_the_deviation_over_the_noise(painter):
-    sheet = figures.FIGURES[4].draw(painter, figures.Options(seeds=(7,)))
+def test_figure_4_shows_the_deviation_over_the_noise(sampler):
+    sheet = figures.FIGURES[4].draw(sampler, figures.Options(seeds=(7,)))
     assert sheet.shape == (256, 3 * 256 + 2 * 8, 1)
-    w = painter.dlatents(np.float32(np.random.RandomState(7).randn(1, 6)), psi=1)
-    draws = painter.images(np.repeat(w, 60, axis=0), painter.random_noise(60, [1, 2]))
+    w = sampler.w(np.float32(np.random.RandomState(7).randn(1, 6)), truncation=Truncation(1))
+    draws = sampler.images(np.repeat(w, 60, axis=0), sampler.random_noise(60, [1, 2]))
     own = draws.std(axis=0) * 4
     shown = sheet[::8, -256::8].astype(float)
     assert own.mean() > 5  # this network's noise does something
     assert 0.9 < shown.mean() / own.clip(0, 255).mean() < 1.1
-    firsts, deviation = figures._noise_draws(painter, w[0], 7)
+    firsts, deviation = figures._noise_draws(sampler, w[0], 7)
     assert len({image.tobytes() for image in firsts}) == 4 and deviation.shape == (32, 32)
     detail = sheet[128 + 2:254, 264 + 128 + 2:264 + 254]  # of the fourth draw, inside of the cross
     np.testing.assert_array_equal(detail, sheets.enlarge(firsts[3, 6:14, 20:28], 16)[2:-2, 2:-2])
 
 
-def test_figure_5_has_four_quarters_and_mirrors_the_papers_second_image(painter):
-    sheet = figures.FIGURES[5].draw(painter, figures.Options())
-    w = painter.dlatents(np.float32(np.concatenate(
-        [np.random.RandomState(seed).randn(1, 6) for seed in (1967, 1555)])), psi=1)
+def test_figure_5_has_four_quarters_and_mirrors_the_papers_second_image(sampler):
+    sheet = figures.FIGURES[5].draw(sampler, figures.Options())
+    w = sampler.w(np.float32(np.concatenate(
+        [np.random.RandomState(seed).randn(1, 6) for seed in (1967, 1555)])),
+        truncation=Truncation(1))
     for left, top, layers in ((0, 0, range(8)), (536, 0, ()), (0, 272, range(4, 8)),
                               (536, 272, range(4))):
-        images = sheets.visible(painter.images(w, painter.stored_noise(layers)))
+        images = sheets.visible(sampler.images(w, sampler.stored_noise(layers)))
         np.testing.assert_array_equal(cell(sheet, left, top), images[0])
         np.testing.assert_array_equal(cell(sheet, left + 264, top), images[1, :, ::-1])
-    own = figures.FIGURES[5].draw(painter, figures.Options(seeds=(1967, 1555)))
+    own = figures.FIGURES[5].draw(sampler, figures.Options(seeds=(1967, 1555)))
     np.testing.assert_array_equal(cell(own, 264, 0), cell(sheet, 264, 0)[:, ::-1])
 
 
-def test_figure_8_truncates_all_layers(painter):
-    sheet = figures.FIGURES[8].draw(painter, figures.Options(seeds=(3,)))
-    w = painter.dlatents(np.float32(np.random.RandomState(3).randn(1, 6)), psi=1)
-    average = painter.Gs.dlatent_avg.numpy()
+def test_figure_8_truncates_all_layers(sampler):
+    sheet = figures.FIGURES[8].draw(sampler, figures.Options(seeds=(3,)))
+    w = sampler.w(np.float32(np.random.RandomState(3).randn(1, 6)), truncation=Truncation(1))
+    average = sampler.Gs.dlatent_avg.numpy()
     for i, psi in enumerate((1, 0.7, 0.5, 0, -0.5, -1)):
-        expected = painter.images(np.float32(average + (w - average) * np.float32(psi)))
+        expected = sampler.images(np.float32(average + (w - average) * np.float32(psi)))
         shown = sheet[::8, i * 264:i * 264 + 256:8].astype(int)
         assert np.abs(shown - expected[0]).max() <= 1
 

@@ -12,15 +12,15 @@ from test_pictures import dlatents, small_generator
 from test_train_flags import network_file
 
 from pictures import films, mp4, sheets, training_film, w_files
-from pictures.painter import Painter
+from training.sampler import Sampler
 
 DIGITS = f'--network={PARITY}/digits/network-final.pkl'
 LOOP, OPEN = films.Timing(6, 5, True), films.Timing(6, 5, False)
 
 
 @pytest.fixture(scope='module')
-def painter():
-    return Painter(small_generator())
+def sampler():
+    return Sampler(small_generator())
 
 
 def read(path):
@@ -39,27 +39,27 @@ def test_time_runs_to_1_or_in_a_loop_to_the_frame_before():
 
 
 @pytest.mark.parametrize('kind', ['walk', 'style', 'truncation', 'keys'])
-def test_a_loop_ends_where_it_began(painter, kind):
-    w = dlatents(painter)
-    film = {'walk': lambda: films.random_walks(painter, 2, LOOP, 1, pace=2),
-            'style': lambda: films.style_walk(painter, w, [0, 1], LOOP, 1, pace=2),
-            'truncation': lambda: films.truncation_sweep(painter, w, True),
+def test_a_loop_ends_where_it_began(sampler, kind):
+    w = dlatents(sampler)
+    film = {'walk': lambda: films.random_walks(sampler, 2, LOOP, 1, pace=2),
+            'style': lambda: films.style_walk(sampler, w, [0, 1], LOOP, 1, pace=2),
+            'truncation': lambda: films.truncation_sweep(sampler, w, True),
             'keys': lambda: films.key_frames(w, True)}[kind]()
     np.testing.assert_allclose(film.w_at(0.0), film.w_at(1.0), atol=1e-5)
     assert np.abs(film.w_at(0.0) - film.w_at(0.5)).max() > 0.01
 
 
-def test_a_style_walk_leaves_the_other_layers_fixed(painter):
-    w = dlatents(painter)
-    film = films.style_walk(painter, w, [0, 1], LOOP, 1, pace=2)
+def test_a_style_walk_leaves_the_other_layers_fixed(sampler):
+    w = dlatents(sampler)
+    film = films.style_walk(sampler, w, [0, 1], LOOP, 1, pace=2)
     moved = film.w_at(0.4)
     np.testing.assert_array_equal(moved[:, 2:], w[:, 2:])
     assert not np.array_equal(moved[:, :2], w[:, :2])
     np.testing.assert_array_equal(moved[0, :2], moved[2, :2])
 
 
-def test_key_frames_are_reached_one_after_the_other(painter):
-    w = dlatents(painter)
+def test_key_frames_are_reached_one_after_the_other(sampler):
+    w = dlatents(sampler)
     way = films.key_frames(w, False)
     np.testing.assert_allclose([way.w_at(t)[0] for t in (0, 0.5, 1)], w, atol=1e-6)
     round_trip = films.key_frames(w, True)
@@ -68,15 +68,15 @@ def test_key_frames_are_reached_one_after_the_other(painter):
         films.key_frames(w[:1], True)
 
 
-def test_a_truncation_sweep_passes_the_average(painter):
-    w = dlatents(painter)
-    film = films.truncation_sweep(painter, w, False)
+def test_a_truncation_sweep_passes_the_average(sampler):
+    w = dlatents(sampler)
+    film = films.truncation_sweep(sampler, w, False)
     np.testing.assert_allclose(film.w_at(0), w, atol=1e-6)
-    np.testing.assert_allclose(film.w_at(0.5)[1, 3], painter.Gs.dlatent_avg, atol=1e-6)
+    np.testing.assert_allclose(film.w_at(0.5)[1, 3], sampler.Gs.dlatent_avg, atol=1e-6)
 
 
-def test_a_noise_loop_is_normal_at_every_moment(painter):
-    film = films.noise_loop(painter, dlatents(painter), seed=1)
+def test_a_noise_loop_is_normal_at_every_moment(sampler):
+    film = films.noise_loop(sampler, dlatents(sampler), seed=1)
     start, later = film.noise_at(0), film.noise_at(0.13)
     for i in (6, 7):
         assert abs(np.std(later[i]) - 1) < 0.1
@@ -84,18 +84,18 @@ def test_a_noise_loop_is_normal_at_every_moment(painter):
         np.testing.assert_allclose(start[i], film.noise_at(1)[i], atol=1e-5)
 
 
-def test_frames_show_the_images_in_rows(painter):
-    w = dlatents(painter)
-    frame = next(films.frames(painter, films.Film(3, lambda t: w), LOOP, columns=2))
+def test_frames_show_the_images_in_rows(sampler):
+    w = dlatents(sampler)
+    frame = next(films.frames(sampler, films.Film(3, lambda t: w), LOOP, columns=2))
     assert frame.shape == (2 * 256 + 8, 2 * 256 + 8, 1)
-    expected = sheets.visible(painter.images(w))[2].astype(int)
+    expected = sheets.visible(sampler.images(w))[2].astype(int)
     assert np.abs(frame[264:, :256] - expected).max() <= 1  # minibatches round differently
     assert (frame[264:, 264:] == 255).all()
 
 
-def test_frames_are_no_larger_than_players_take(painter):
-    w = np.repeat(dlatents(painter, 1), 18, axis=0)
-    frame = next(films.frames(painter, films.Film(18, lambda t: w), films.Timing(1, 1, True), 18))
+def test_frames_are_no_larger_than_players_take(sampler):
+    w = np.repeat(dlatents(sampler, 1), 18, axis=0)
+    frame = next(films.frames(sampler, films.Film(18, lambda t: w), films.Timing(1, 1, True), 18))
     assert frame.shape[1] <= 3840 and frame.shape[:2] == (128, (18 * 264 - 8) // 2)
 
 

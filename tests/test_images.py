@@ -9,8 +9,8 @@ import PIL.Image
 import pytest
 
 from formats.png import grid, grid_size, save_png
-from training import images
 from training.grid import grid_indices
+from training.sampler import to_png_uint8, to_uint8
 
 MISC = np.load(pathlib.Path(__file__).parent / 'parity' / 'misc' / 'misc.npz')
 
@@ -20,27 +20,27 @@ def nhwc(array):
 
 
 def test_uint8_of_generated_images_equals_the_reference():
-    found = images.to_uint8(nhwc(MISC['u8/in']))
+    found = to_uint8(nhwc(MISC['u8/in']))
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found, MISC['u8/out_nhwc'])
 
 
 def test_uint8_of_shrunk_images_equals_the_reference():
-    found = images.to_uint8(nhwc(MISC['u8/in']), shrink=2)
+    found = to_uint8(nhwc(MISC['u8/in']), shrink=2)
     np.testing.assert_array_equal(found, nhwc(MISC['u8/out_shrink2']))
 
 
 def test_uint8_of_pngs_equals_the_reference():
-    found = images.to_png_uint8(nhwc(MISC['u8/in'][0]))
+    found = to_png_uint8(nhwc(MISC['u8/in'][0]))
     np.testing.assert_array_equal(found, MISC['pil/out'])
 
 
 def test_the_two_conversions_differ_as_they_should():
     values = np.array([-2, -1, 0, 0.006, 1, 2], np.float32).reshape(1, 1, -1, 1)
-    assert images.to_uint8(values).ravel().tolist() == [0, 0, 128, 128, 255, 255]
-    assert images.to_png_uint8(values).ravel().tolist() == [0, 0, 128, 128, 255, 255]
-    assert images.to_uint8(np.full([1, 1, 1, 1], 0.0118))[0, 0, 0, 0] == 129  # 129.50, truncated
-    assert images.to_png_uint8(np.full([1, 1, 1, 1], -0.0079))[0, 0, 0, 0] == 126  # 126.49
+    assert to_uint8(values).ravel().tolist() == [0, 0, 128, 128, 255, 255]
+    assert to_png_uint8(values).ravel().tolist() == [0, 0, 128, 128, 255, 255]
+    assert to_uint8(np.full([1, 1, 1, 1], 0.0118))[0, 0, 0, 0] == 129  # 129.50, truncated
+    assert to_png_uint8(np.full([1, 1, 1, 1], -0.0079))[0, 0, 0, 0] == 126  # 126.49
 
 
 def test_grid_equals_the_reference_with_a_cell_missing():

@@ -51,6 +51,8 @@ MAY_IMPORT = {
     'snapshot': {'build', 'config_json', 'layers', 'reference'},
     'state': {'adam', 'build', 'config', 'layers', 'replicas'},
     'steps': {'config', 'losses', 'networks', 'prepared', 'replicas', 'seeds', 'state'},
+    'devices': set(),
+    'sampler': {'devices', 'layers', 'networks'},
 }
 
 
@@ -105,7 +107,8 @@ def test_imports_run_one_way(path):
     ('training/schedule.py', 'from .networks import Generator'),
     ('training/schedule.py', 'def f():\n    import training.networks as n'),
     ('training/layers.py', 'from training import networks'),
-    ('training/images.py', 'from training import loop'),
+    ('training/grid.py', 'from training import loop'),
+    ('training/sampler.py', 'from training.state import TrainingState'),
     ('training/loop.py', 'from metrics import registry'),
     ('training/dataset.py', 'import conversion.writing'),
     ('training/networks.py', 'import tensorflow_addons as tfa'),

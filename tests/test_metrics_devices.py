@@ -1,6 +1,7 @@
 """Metrics on several devices: each takes its share, and the numbers are those of one."""
 
 import threading
+import types
 
 import feature_files as files
 import numpy as np
@@ -8,11 +9,14 @@ import pytest
 import safetensors.numpy
 import tensorflow as tf
 
-from metrics import features, registry
-from metrics.devices import ONE_DEVICE, Devices
+from metrics import features, frechet, registry
+from metrics.perceptual_path_length import path_distances
+from metrics.reals import Reals
 from metrics.sources import GeneratorSource
+from metrics.task import Task
 from training import networks, networks_progan, reference
 from training.config import GeneratorConfig, ProganGeneratorConfig
+from training.devices import ONE_DEVICE, Devices
 
 SMALL = {'resolution': 32, 'num_channels': 1, 'fmap_base': 64, 'fmap_max': 8, 'latent_size': 6}
 WIDTHS = [2, 2, 3, 3, 4, 4, 4, 4, 4, 4, 5, 5, 5]  # of VGG16's convolutions
@@ -52,9 +56,10 @@ def task_on(network_files):
 
     def task(devices):
         source = GeneratorSource(Gs, 8, seed=1, labels=np.eye(2), devices=devices)
-        return registry.Task(fakes=source.images, reals=lambda count: np.split(REALS[:count], 5),
-                             num_reals=len(REALS), source=source, seed=1,
-                             networks=features.FeatureNetworks(network_files, devices=devices))
+        reals = Reals(types.SimpleNamespace(images=lambda count: np.split(REALS[:count], 5),
+                                            num_images=len(REALS)))
+        return Task(fakes=source, reals=reals, seed=1,
+                    networks=features.FeatureNetworks(network_files, devices=devices))
 
     return task
 
@@ -110,9 +115,9 @@ def test_results_that_nobody_wants_leave_no_threads():
 
 @pytest.mark.parametrize('count', [2, 3])
 def test_samples_are_those_of_one_device(task_on, one_device, count):
-    source = task_on(cpus(count)).source
+    source = task_on(cpus(count)).fakes
     for sample, expected in zip(source.latents_and_images(44),
-                                one_device.source.latents_and_images(44)):
+                                one_device.fakes.latents_and_images(44)):
         for array, expected_array in zip(sample, expected):
             np.testing.assert_array_equal(array, expected_array)
     assert sum(map(len, source.images(44))) == 44
@@ -128,8 +133,8 @@ def test_samples_without_w_are_those_of_one_device():
 @pytest.mark.parametrize('space, count', [('z', 2), ('w', 3)])
 def test_path_distances_are_those_of_one_device(task_on, one_device, space, count):
     several, one = (
-        list(task.source.path_distances(
-            30, [lpips.distances for lpips in task.networks.lpips], space, True, crop=False))
+        list(path_distances(task.fakes, 30, [lpips.distances for lpips in task.networks.lpips],
+                            space, True, crop=False))
         for task in (task_on(cpus(count)), one_device))
     assert [len(part) for part in one] == [8, 8, 8, 6]
     np.testing.assert_array_equal(np.concatenate(several), np.concatenate(one))
@@ -137,9 +142,9 @@ def test_path_distances_are_those_of_one_device(task_on, one_device, space, coun
 
 @pytest.mark.parametrize('name', ['fid10k', 'pr50k3', 'ls'])
 def test_metrics_are_those_of_one_device(task_on, one_device, monkeypatch, name):
-    monkeypatch.setattr(registry, 'INCEPTION_FEATURES', files.InceptionGraph.FEATURES)
+    monkeypatch.setattr(frechet, 'INCEPTION_FEATURES', files.InceptionGraph.FEATURES)
     monkeypatch.setattr(features, 'CLASSIFIER_FILES', features.CLASSIFIER_FILES[:3])
-    several, one = (registry.METRICS[name].compute(task, count=30)
+    several, one = (registry.computed(name, task, count=30)
                     for task in (task_on(cpus(3)), one_device))
     assert several == one
 

@@ -8,9 +8,20 @@ import pytest
 import tensorflow as tf
 from sklearn.svm import LinearSVC
 
-from metrics import frechet, kernel, manifold, ms_ssim, registry, sliced_wasserstein, sources
-from metrics.perceptual_path_length import path_length
+from metrics import (
+    frechet,
+    kernel,
+    linear_separability,
+    manifold,
+    ms_ssim,
+    perceptual_path_length,
+    registry,
+    sliced_wasserstein,
+)
+from metrics.perceptual_path_length import path_distances, path_length
+from metrics.reals import Reals
 from metrics.sources import GeneratorSource
+from metrics.task import Task
 from training import networks, networks_progan, reference
 from training.config import GeneratorConfig, ProganGeneratorConfig
 
@@ -56,32 +67,38 @@ class Networks:
 DISTANCES = [lpips.distances for lpips in Networks.lpips]
 
 
-def batches(images, size=8):
-    return lambda count: (images[start:min(start + size, count)]
-                          for start in range(0, count, size))
+class Images:
+    """Stands for a DatasetSource, of REALS; notes how many are asked for."""
+    is_generator, num_images = False, len(REALS)
+
+    def __init__(self):
+        self.asked = []
+
+    def images(self, count):
+        self.asked.append(count)
+        return (REALS[start:min(start + 8, count)] for start in range(0, count, 8))
 
 
 @pytest.fixture(scope='module')
 def task():
     source = GeneratorSource(small_generator(), minibatch=16, seed=1)
-    return registry.Task(fakes=source.images, reals=batches(REALS), num_reals=30,
-                         networks=Networks(), seed=1, source=source)
+    return Task(fakes=source, reals=Reals(Images()), networks=Networks(), seed=1)
 
 
 @pytest.fixture(scope='module')
 def fakes(task):
     """uint8, the first 40 of the task's."""
-    images = np.concatenate([images for _, _, images in task.source.latents_and_images(40)])
+    images = np.concatenate([images for _, _, images in task.fakes.latents_and_images(40)])
     return np.clip(images * 127.5 + 128, 0, 255).astype(np.uint8)
 
 
 def compute(task, name, count):
-    return registry.METRICS[name].compute(task, count=count)
+    return registry.computed(name, task, count)
 
 
 @pytest.fixture(autouse=True)
 def few_features(monkeypatch):
-    monkeypatch.setattr(registry, 'INCEPTION_FEATURES', 64)
+    monkeypatch.setattr(frechet, 'INCEPTION_FEATURES', 64)
 
 
 def test_fid_is_the_frechet_distance_of_inception_features(task, fakes):
@@ -128,27 +145,27 @@ def test_path_lengths_are_of_the_named_space_and_sampling(task):
         values.update(compute(task, name, count=16))
     assert all(np.isfinite(value) and value > 0 for value in values.values())
     assert len(values) == len(set(values.values())) == 5
-    distances = task.source.path_distances(16, DISTANCES, 'w', False, crop=True)
+    distances = path_distances(task.fakes, 16, DISTANCES, 'w', False, crop=True)
     expected = path_length(np.concatenate(list(distances)) / 1e-8)
     np.testing.assert_allclose(values['ppl_wend'], expected, rtol=1e-3)
 
 
 @pytest.mark.parametrize('space', 'zw')
 def test_a_step_of_one_leads_from_one_latent_to_the_other(space, monkeypatch):
-    monkeypatch.setattr(sources, 'EPSILON', 1.0)
+    monkeypatch.setattr(perceptual_path_length, 'EPSILON', 1.0)
     Gs = small_generator(use_noise=False)
     source, drawn = GeneratorSource(Gs, minibatch=4, seed=0), []
-    draw_z = source._draw_z
-    monkeypatch.setattr(source, '_draw_z', lambda *args: drawn.append(draw_z(*args)) or drawn[-1])
-    [distances] = source.path_distances(4, DISTANCES, space, False, crop=True)
+    draw_z = source.draw_z
+    monkeypatch.setattr(source, 'draw_z', lambda *args: drawn.append(draw_z(*args)) or drawn[-1])
+    [distances] = path_distances(source, 4, DISTANCES, space, False, crop=True)
     a, b = (127.5 * Gs(z, truncation_psi=None).numpy()[:, 12:28, 8:24] for z in drawn)
     np.testing.assert_allclose(distances, np.square(a - b).mean(axis=(1, 2, 3)), rtol=1e-3)
 
 
 def test_both_ends_of_a_path_share_noise_and_labels(monkeypatch):
-    monkeypatch.setattr(sources, 'EPSILON', 0)
+    monkeypatch.setattr(perceptual_path_length, 'EPSILON', 0)
     source = GeneratorSource(small_generator(label_size=3), minibatch=4, seed=0, labels=np.eye(3))
-    distances = source.path_distances(8, DISTANCES, 'w', True, crop=False)
+    distances = path_distances(source, 8, DISTANCES, 'w', True, crop=False)
     assert np.all(np.concatenate(list(distances)) < 1e-6), 'grey levels squared'
 
 
@@ -173,11 +190,11 @@ def separability_of(latents, images):
 
 
 def test_separability_in_parts_is_that_of_all_images(task, monkeypatch):
-    z, w, images = map(np.concatenate, zip(*task.source.latents_and_images(104)))
-    asked, seen, make = [], [], task.source.latents_and_images
-    monkeypatch.setattr(task.source, 'latents_and_images',
+    z, w, images = map(np.concatenate, zip(*task.fakes.latents_and_images(104)))
+    asked, seen, make = [], [], task.fakes.latents_and_images
+    monkeypatch.setattr(task.fakes, 'latents_and_images',
                         lambda count: asked.append(count) or make(count))
-    monkeypatch.setattr(registry, 'PART_BYTES', 2 * 16 * 32 * 32 * 4)  # two minibatches
+    monkeypatch.setattr(linear_separability, 'PART_BYTES', 2 * 16 * 32 * 32 * 4)  # two minibatches
     told = dataclasses.replace(task, progress=lambda *args: seen.append(args))
     result = compute(told, 'ls', count=104)
     assert result == pytest.approx({'ls_z': separability_of(z, images),
@@ -206,7 +223,7 @@ def test_samples_follow_from_the_seed_and_have_noise():
 
 
 def test_images_are_truncated_as_the_reference_does_it(task, fakes):
-    images = np.concatenate(list(task.source.images(40)))
+    images = np.concatenate(list(task.fakes.images(40)))
     assert images.dtype == np.uint8 and len(np.unique(images)) > 50
     np.testing.assert_array_equal(images, fakes)
 
@@ -224,16 +241,15 @@ def test_progan_has_images_and_no_w(task):
     source = GeneratorSource(Gs, minibatch=4, seed=0)
     assert next(source.images(4)).shape == (4, 32, 32, 1)
     with pytest.raises(ValueError, match='ProGAN'):
-        next(source.path_distances(4, DISTANCES, 'z', True, crop=False))
-    task = registry.Task(fakes=source.images, reals=batches(REALS), num_reals=30,
-                         networks=Networks(), source=source)
+        next(path_distances(source, 4, DISTANCES, 'z', True, crop=False))
+    task = Task(fakes=source, reals=Reals(Images()), networks=Networks())
     assert set(compute(task, 'ls', count=16)) == {'ls_z'}
 
 
 def test_progress_tells_what_is_done(task):
     seen = []
-    told = registry.Task(fakes=task.fakes, reals=task.reals, num_reals=30, networks=Networks(),
-                         progress=lambda *args: seen.append(args))
+    told = Task(fakes=task.fakes, reals=Reals(Images()), networks=Networks(),
+                progress=lambda *args: seen.append(args))
     compute(told, 'fid10k', count=32)
     assert seen == [('reals', 8, 30), ('reals', 16, 30), ('reals', 24, 30), ('reals', 30, 30),
                     ('fakes', 16, 32), ('fakes', 32, 32)]
@@ -241,18 +257,11 @@ def test_progress_tells_what_is_done(task):
 
 @pytest.mark.parametrize('name', ['msssim10k', 'kid50k', 'pr50k3'])
 def test_reals_are_looked_at_once(task, name):
-    kept, asked = {}, []
-
-    def of_reals(what, compute):
-        if what not in kept:
-            kept[what] = compute()
-        return kept[what]
-
-    counted = dataclasses.replace(task, of_reals=of_reals, reals=lambda count: asked.append(
-        count) or task.reals(count))
+    images = Images()
+    counted = dataclasses.replace(task, reals=Reals(images))
     expected = compute(task, name, count=24)
     assert compute(counted, name, count=24) == expected == compute(counted, name, count=24)
-    assert asked == [24]
+    assert images.asked == [24]
 
 
 @pytest.mark.parametrize('name, part, done', [
@@ -270,7 +279,7 @@ def test_what_a_metric_needs_is_known():
     assert needs['swd16k'] == needs['msssim10k'] == ()
     assert needs['fid50k'] == ('inception',) and needs['ppl_wend'] == ('lpips',)
     assert needs['pr50k3'] == ('vgg16',) and needs['ls'] == ('classifiers',)
-    counts = {name: metric.compute.keywords['count'] for name, metric in registry.METRICS.items()}
+    counts = {name: metric.count for name, metric in registry.METRICS.items()}
     assert counts == {
         'swd16k': 16384, 'msssim10k': 10_000, 'fid50k': 50_000, 'fid10k': 10_000, 'kid50k': 50_000,
         'is50k': 50_000, 'pr50k3': 50_000, 'ppl_zfull': 100_000, 'ppl_wfull': 100_000,
@@ -278,8 +287,7 @@ def test_what_a_metric_needs_is_known():
 
 
 def test_requests_that_cannot_be_met_are_refused(task):
-    images_only = registry.Task(fakes=batches(REALS), reals=batches(REALS), num_reals=30,
-                                networks=Networks())
+    images_only = Task(fakes=Images(), reals=Reals(Images()), networks=Networks())
     with pytest.raises(ValueError, match="fid50k.*received 'fid5k'"):
         registry.evaluate('fid5k', images_only)
     with pytest.raises(ValueError, match='ls measures latent space and needs a generator'):
@@ -288,14 +296,14 @@ def test_requests_that_cannot_be_met_are_refused(task):
         GeneratorSource(small_generator(label_size=3), minibatch=4, seed=0)
     small = GeneratorSource(small_generator(resolution=16), minibatch=4, seed=0)
     with pytest.raises(ValueError, match='16 pixels or more a side to compare; received 8'):
-        next(small.path_distances(4, DISTANCES, 'w', True, crop=True))
+        next(path_distances(small, 4, DISTANCES, 'w', True, crop=True))
 
 
 def test_tf32_is_off_while_a_metric_runs(task, monkeypatch):
-    def seen(task):
+    def seen(task, count):
         del task
-        return {'tf32': tf.config.experimental.tensor_float_32_execution_enabled()}
+        return {'_tf32': tf.config.experimental.tensor_float_32_execution_enabled(), '': count}
 
-    monkeypatch.setitem(registry.METRICS, 'seen', registry.Metric(seen))
-    assert registry.evaluate('seen', task) == {'tf32': False}
+    monkeypatch.setitem(registry.METRICS, 'seen', registry.Metric(seen, 7))
+    assert registry.evaluate('seen', task) == {'seen_tf32': False, 'seen': 7}
     assert tf.config.experimental.tensor_float_32_execution_enabled()

@@ -1,5 +1,6 @@
 """Statistics of the reals are computed once, kept whole, and found again by what they are of."""
 
+import dataclasses
 import json
 import os
 
@@ -8,11 +9,13 @@ import pytest
 from small_data import write_dataset
 
 from metrics import frechet, in_training, registry, subjects
-from metrics.devices import ONE_DEVICE
 from metrics.features import RESIZES
-from metrics.real_statistics import CachedStatistics, check_graph, read_statistics, write_statistics
+from metrics.real_statistics import check_graph, read_statistics, write_statistics
+from metrics.reals import FOLDER, Reals
 from metrics.sources import DatasetSource
+from metrics.task import Task
 from training.dataset import TFRecordDataset
+from training.devices import ONE_DEVICE
 from training.snapshot import Snapshot
 
 
@@ -48,12 +51,10 @@ def features(dataset, count=40):
 
 def measured(datasets, networks, cache_dir, monkeypatch, **options):
     """fid10k of the second data set against the first."""
-    monkeypatch.setattr(registry, 'INCEPTION_FEATURES', 16)
+    monkeypatch.setattr(frechet, 'INCEPTION_FEATURES', 16)
     reals, fakes = (DatasetSource(dataset, 16) for dataset in datasets)
-    task = {'real_statistics': CachedStatistics(datasets[0], False, 0, networks, cache_dir),
-            'reals': reals.images, **options}
-    return registry.evaluate('fid10k', registry.Task(
-        fakes=fakes.images, num_reals=40, num_fakes=50, networks=networks, **task))['fid10k']
+    task = {'reals': Reals(reals, networks, cache_dir / FOLDER), **options}
+    return registry.evaluate('fid10k', Task(fakes=fakes, networks=networks, **task))['fid10k']
 
 
 def test_the_second_time_no_real_image_is_looked_at(datasets, tmp_path, monkeypatch):
@@ -83,7 +84,8 @@ def test_the_file_holds_mu_and_sigma_of_the_features(datasets, tmp_path, monkeyp
 def test_anything_that_changes_the_numbers_changes_the_file(datasets, tmp_path):
     spots, more = datasets
     half = TFRecordDataset(spots.directory, resolution=8)
-    paths = {CachedStatistics(dataset, mirror, seed, Networks(sha256), tmp_path).path(count)
+    paths = {Reals(DatasetSource(dataset, 16, mirror, seed), Networks(sha256),
+                   tmp_path).statistics_path(count)
              for dataset, mirror, seed, sha256, count in (
                  (spots, False, 0, 'a' * 64, 40), (more, False, 0, 'a' * 64, 40),
                  (half, False, 0, 'a' * 64, 40), (spots, True, 0, 'a' * 64, 40),
@@ -111,12 +113,11 @@ def test_outside_statistics_need_no_reals(datasets, tmp_path, monkeypatch):
     path = tmp_path / 'outside' / 'reals.npz'
     write_statistics(path, features(datasets[0]).mean(axis=0),
                      np.cov(features(datasets[0]), rowvar=False), {})
-    statistics = read_statistics(path)
-    value = measured(datasets, Networks(), tmp_path, monkeypatch, reals=None,
-                     real_statistics=lambda count, compute: statistics)
+    value = measured(datasets, Networks(), tmp_path, monkeypatch,
+                     reals=Reals(None, Networks(), given=path))
     np.testing.assert_allclose(value, measured(datasets, Networks(), tmp_path, monkeypatch))
     with pytest.raises(ValueError, match='fid10k compares with real images'):
-        measured(datasets, Networks(), tmp_path, monkeypatch, reals=None, real_statistics=None)
+        measured(datasets, Networks(), tmp_path, monkeypatch, reals=None)
 
 
 def test_statistics_are_refused_with_another_graph_than_they_say(datasets, tmp_path, monkeypatch):
@@ -158,10 +159,9 @@ def test_training_uses_the_same_statistics(datasets, tmp_path, monkeypatch):
     networks = Networks()
     monkeypatch.setattr(in_training, 'FeatureNetworks', lambda: networks)
     monkeypatch.setattr(subjects, 'GeneratorSource', lambda *_: DatasetSource(datasets[1], 16))
-    fewer = registry.Metric(lambda task: registry._fid(task, 40, 'fid10k'), ('inception',),
-                            reals=registry.STATISTICS)
+    fewer = dataclasses.replace(registry.METRICS['fid10k'], count=40)
     monkeypatch.setitem(registry.METRICS, 'fid10k', fewer)
-    monkeypatch.setattr(registry, 'INCEPTION_FEATURES', 16)
+    monkeypatch.setattr(frechet, 'INCEPTION_FEATURES', 16)
     metric = in_training.loop_metrics(['fid10k'], datasets[0], True, 7)['fid10k']
     network = tmp_path / 'network.safetensors'
     network.write_bytes(b'')
@@ -169,5 +169,6 @@ def test_training_uses_the_same_statistics(datasets, tmp_path, monkeypatch):
     first, second = (metric.measure(held, network, tick_seconds=1)[0] for _ in range(2))
     assert first == second
     assert networks.calls == 2 + 3 + 3  # 40 reals, 32 at a time, once; 40 fakes, 16 at a time
-    expected = CachedStatistics(datasets[0], True, 7, networks, tmp_path).path(40)
+    expected = Reals(DatasetSource(datasets[0], 32, True, 7), networks,
+                     tmp_path / FOLDER).statistics_path(40)
     assert os.path.exists(expected)

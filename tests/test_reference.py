@@ -12,7 +12,7 @@ from parity_data import PARITY, VARIANTS, arrays, assert_close, at_level, config
 
 from training import networks, networks_progan, reference
 from training.config import DiscriminatorConfig, GeneratorConfig
-from training.images import to_uint8
+from training.sampler import to_uint8
 
 SMALL = {'resolution': 8, 'fmap_base': 64, 'fmap_max': 8, 'latent_size': 6, 'dlatent_size': 5,
          'mapping_fmaps': 7, 'mapping_layers': 2}

@@ -1,5 +1,6 @@
 """Metrics in training: the best snapshot is kept, a failing or a slow metric does no harm."""
 
+import dataclasses
 import hashlib
 import json
 import math
@@ -16,6 +17,7 @@ from metrics.sources import DatasetSource
 from runs.clock import Clock
 from runs.log import RunLog
 from runs.snapshot_metrics import SnapshotMetric, SnapshotMetrics, TooSlow
+from training.config import GeneratorConfig
 from training.dataset import TFRecordDataset
 from training.outputs import Outputs
 from training.schedule import Schedule
@@ -192,7 +194,7 @@ def test_a_line_says_all_that_run_metrics_says(spots):
     values, record = metric.measure(held(7.0), path, tick_seconds=1)
     setting = subjects.Setting(FeatureNetworks(), seed=3)
     expected = results.measure('swd16k', *subjects.of_generator(
-        None, path, 7.0, 0.0, dataset, setting)[1:])[1]
+        None, path, 7.0, 0.0, subjects.reals_of(dataset, setting), setting)[1:])[1]
     assert {**record, 'seconds': 0} == {**expected, 'seconds': 0}
     assert record['network_sha256'] == hashlib.sha256(b'network').hexdigest()
     assert record['reals_fingerprint'] == dataset.fingerprint() and record['count'] == 40
@@ -203,12 +205,22 @@ def test_a_line_says_all_that_run_metrics_says(spots):
 def test_what_is_computed_of_reals_serves_the_next_network(spots):
     dataset, path = spots
     setting, computed = subjects.Setting(FeatureNetworks()), []
+    reals = subjects.reals_of(dataset, setting)
     for kimg in (7.0, 8.0):
-        task = subjects.of_generator(None, path, kimg, 0.0, dataset, setting).task
+        task = subjects.of_generator(None, path, kimg, 0.0, reals, setting).task
         for what in ('mean', 'other'):
             call = (kimg, what)
-            assert task.of_reals(what, lambda call=call: computed.append(call) or call[1]) == what
+            assert task.reals.kept(what, lambda call=call: computed.append(call) or call[1]) == what
     assert computed == [(7.0, 'mean'), (7.0, 'other')]
+
+
+def test_reals_are_opened_once_for_all_networks_of_a_command(spots):
+    dataset, _ = spots
+    setting = subjects.Setting(FeatureNetworks(), reals=dataset.directory)
+    config = GeneratorConfig(resolution=16, num_channels=dataset.num_channels)
+    reals = subjects.open_reals(setting, config)
+    assert subjects.open_reals(setting, config) is reals
+    assert subjects.open_reals(dataclasses.replace(setting, mirror=True), config) is not reals
 
 
 def test_the_fingerprint_is_computed_once_and_only_for_a_metric(spots, monkeypatch):

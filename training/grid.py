@@ -7,7 +7,7 @@ import numpy as np
 from formats.png import grid, grid_size
 from training.config import RunConfig
 from training.dataset import TFRecordDataset
-from training.images import to_png_uint8
+from training.sampler import Sampler, to_png_uint8
 
 GRID_SEED = 1  # what a draw is for, folded into the run's seed
 
@@ -62,13 +62,7 @@ class SampleGrid:
 
     def fake_picture(self, Gs, lod, minibatch):
         """uint8 [H, W, C]: Gs at `lod`, no truncation, stored noise, at full resolution."""
-        style_options = {'truncation_psi': None, 'randomize_noise': False}
-        options = style_options if hasattr(Gs, 'mapping') else {}
-        factor = 2 ** int(lod)
-        parts = []
-        for i in range(0, len(self.z), minibatch):
-            labels = self.labels[i:i + minibatch] if self.labels.shape[1] else None
-            fakes = Gs(self.z[i:i + minibatch], labels, lod=lod, **options)
-            parts.append(to_png_uint8(fakes.numpy()))
-        picture = grid(np.concatenate(parts), self.columns, self.rows)
-        return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+        labels = self.labels if self.labels.shape[1] else None
+        sampler = Sampler(Gs, lod, minibatch=minibatch, full_size=True)
+        fakes = sampler.images_of(self.z, labels, truncation=None, convert=to_png_uint8)
+        return grid(fakes, self.columns, self.rows)

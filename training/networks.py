@@ -299,6 +299,7 @@ class Generator(tf.keras.Model):
 
     precision: what training passes compute in; variables are float32 in any case.
     """
+    has_w = True  # z is mapped to w, which truncation and mixing act on
 
     def __init__(self, config: GeneratorConfig, precision=FLOAT32):
         super().__init__()

@@ -82,6 +82,7 @@ class ProganSynthesis(NamedLayer):
 
 class Generator(tf.keras.Model):
     """ProGAN's generator (G_paper): z and labels -> images."""
+    has_w = False  # z is what the synthesis network takes: no truncation, no noise
 
     def __init__(self, config: ProganGeneratorConfig, precision=FLOAT32):
         super().__init__()

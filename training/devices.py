@@ -1,4 +1,4 @@
-"""The devices that a metric computes on: batches are dealt to them and come back in order.
+"""The devices that share minibatches: these are dealt to them and come back in order.
 
 Each device has a copy of its own of every network, because a compiled function that reads the
 variables of another device would fetch them anew with each call.

@@ -1,0 +1,67 @@
+"""Opens the network of a command: a Sampler of it, and what `--crop` leaves of its images."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from formats import download
+from pictures.latents import class_labels, latents_of
+from training import snapshot
+from training.sampler import Sampler
+
+BAR_STEPS = 32   # bars are whole 32nds of the image: dataset_tool.py's 64 of 512 pixels are 4
+BLACK = 8        # of 255; a network's black is not quite 0
+BAR_SAMPLES = 4
+
+
+def rows_between_bars(samples):
+    """(top, bottom) of what lies between black bars in uint8 images [N, H, W, C].
+
+    Images of 512x384 are trained in the middle of 512x512; the network then makes the bars too.
+    Without bars, of equal height in all images, the whole height.
+    """
+    height = samples.shape[1]
+    black = np.percentile(samples, 98, axis=(0, 2, 3)) < BLACK
+    if black.all():
+        return 0, height
+    bar = min(int(np.argmin(black)), int(np.argmin(black[::-1])))
+    bar = round(bar * BAR_STEPS / height) * height // BAR_STEPS
+    return bar, height - bar
+
+
+def cropped_rows(sampler, crop):
+    """(top, bottom) of what `--crop` leaves of an image: 'full', WIDTHxHEIGHT, or 'auto'."""
+    size = sampler.resolution
+    if crop == 'full':
+        return 0, size
+    if crop == 'auto':
+        config = sampler.config
+        z = latents_of(range(BAR_SAMPLES), config.latent_size)
+        w = sampler.w(z, class_labels(config, None, len(z)))
+        return rows_between_bars(sampler.images(w))
+    match = re.fullmatch(r'(\d+)x(\d+)', crop, re.ASCII)
+    if not match or int(match[1]) != size or not 0 < int(match[2]) <= size:
+        raise ValueError(f'--crop={crop}: must be auto, full or {size}xHEIGHT with at most {size} '
+                         'rows, as the images of this network are.')
+    top = (size - int(match[2])) // 2
+    return top, top + int(match[2])
+
+
+def check_truncation(sampler, truncation):
+    """ValueError where `--trunc` asks for what the network does not have."""
+    if truncation.psi not in (None, 1) and not sampler.has_w:
+        raise ValueError(f'--trunc={truncation.psi}: this is a ProGAN network, which has no '
+                         'truncation; leave it out.')
+
+
+def open_sampler(network, crop, cache_dir=None, noise='stored', compiled=False):
+    """The Sampler of `--network`, a path, a URL or a short name, and of `--crop`."""
+    file = snapshot.load(download.local_path(network, cache_dir))
+    rows = cropped_rows(Sampler(file.Gs, file.lod), crop)  # a few images: not worth a graph
+    sampler = Sampler(file.Gs, file.lod, noise, rows=rows, compiled=compiled)
+    if rows != (0, sampler.resolution):
+        print(f'Showing rows {rows[0]}..{rows[1] - 1} of {sampler.resolution} (--crop=full for '
+              'all).')
+    return sampler
