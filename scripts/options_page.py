@@ -19,6 +19,7 @@ from absl import flags  # noqa: E402
 
 from cli import options  # noqa: E402
 from training import config  # noqa: E402
+from training.build import ARCHITECTURES  # noqa: E402
 from training.field_types import field_types  # noqa: E402
 from training.presets import PRESETS  # noqa: E402
 
@@ -129,7 +130,7 @@ def flags_of(fields, config_class):
 
 def differences(preset, schedule):
     """What of a preset differs from the defaults; schedule: words for its schedule_by_gpus."""
-    G, D = config.NETWORK_CONFIGS[preset.architecture]
+    G, D = ARCHITECTURES[preset.architecture].configs
     given = dict.fromkeys([*flags_of(preset.G, G), *flags_of(preset.D, D),
                            *flags_of(preset.losses, config.LossConfig),
                            *flags_of(preset.schedule, config.ScheduleConfig),

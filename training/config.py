@@ -44,6 +44,7 @@ def _freeze_blur_filter(config):
     object.__setattr__(config, 'blur_filter', taps if taps and len(taps) > 1 else None)
 
 
+@dataclass(frozen=True)
 class NetworkConfig:
     """What configs of G and D, which have fmap_base, fmap_decay and fmap_max, tell of them."""
 

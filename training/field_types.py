@@ -74,8 +74,4 @@ def field_types(config_class):
     """{field: FieldType} of a config's fields, without those that are configs themselves."""
     hints = typing.get_type_hints(config_class)
     return {item.name: FIELD_TYPES[hints[item.name]] for item in dataclasses.fields(config_class)
-            if not _is_config(hints[item.name])}
-
-
-def _is_config(hint):
-    return any(dataclasses.is_dataclass(part) for part in (hint, *typing.get_args(hint)))
+            if not dataclasses.is_dataclass(hints[item.name])}
