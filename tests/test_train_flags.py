@@ -154,7 +154,7 @@ def test_every_option_is_documented():
     assert not undocumented, undocumented
 
 
-def test_the_readme_names_every_flag():
+def test_the_page_of_options_names_every_flag():
     from cli.options import all_options
-    readme = (pathlib.Path(__file__).parents[1] / 'README.md').read_text()
-    assert not [name for name in all_options() if f'`--{name}`' not in readme]
+    page = (pathlib.Path(__file__).parents[1] / 'docs' / 'options.md').read_text()
+    assert not [name for name in all_options() if f'`--{name}`' not in page]
