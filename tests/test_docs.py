@@ -1,4 +1,4 @@
-"""The pages of the documentation: their Python runs, their links lead somewhere, README is short."""
+"""The documentation: the Python runs, links lead somewhere, README is short."""
 
 import json
 import pathlib
