@@ -140,36 +140,37 @@ def _add_viewing(commands):
 
 def _add_published(commands):
     dataset = ('dataset_dir', 'dataset directory to write')
-    _add_command(commands, create_mnist, 'MNIST, 32x32 gray, 10 classes', dataset,
+    _add_command(commands, create_mnist, 'convert MNIST: 32x32 gray, 10 classes', dataset,
                  ('mnist_dir', 'directory with train-images-idx3-ubyte.gz and train-labels-...'))
     add = _add_command(commands, create_mnistrgb,
-                       'three random MNIST digits as red, green and blue', dataset,
+                       'combine three random MNIST digits as red, green and blue', dataset,
                        ('mnist_dir', 'as for create_mnist'))
     add('--num_images', type=_count, default=1000000, metavar='N',
         help='how many to make (default: %(default)s)')
     add('--random_seed', type=int, default=123, metavar='SEED',
         help='decides which digits are combined (default: %(default)s)')
-    _add_command(commands, create_cifar10, 'CIFAR-10, 32x32, 10 classes', dataset,
+    _add_command(commands, create_cifar10, 'convert CIFAR-10: 32x32, 10 classes', dataset,
                  ('cifar_dir', 'directory with data_batch_1 to data_batch_5 (Python version)'))
-    _add_command(commands, create_cifar100, 'CIFAR-100, 32x32, 100 classes', dataset,
+    _add_command(commands, create_cifar100, 'convert CIFAR-100: 32x32, 100 classes', dataset,
                  ('cifar_dir', 'directory with the file train (Python version)'))
-    _add_command(commands, create_svhn, 'SVHN cropped digits, 32x32, 10 classes', dataset,
+    _add_command(commands, create_svhn, 'convert SVHN cropped digits: 32x32, 10 classes', dataset,
                  ('svhn_dir', 'directory with train_32x32.mat, or train_1.pkl to train_3.pkl'))
     lmdb = ('lmdb_dir', 'directory of an LSUN category, which holds data.mdb')
-    add = _add_command(commands, create_lsun, 'LSUN, middle square of each image', dataset, lmdb)
+    add = _add_command(commands, create_lsun, 'convert LSUN: the middle square of each image',
+                       dataset, lmdb)
     add('--resolution', type=int, default=256, metavar='R',
         help='side of the images (default: %(default)s)')
     add('--max_images', type=_count, metavar='N', help='write at most N images (default: all)')
     _add_workers(add)
-    add = _add_command(commands, create_lsun_wide, 'LSUN, wide images between black bars', dataset,
-                       lmdb)
+    add = _add_command(commands, create_lsun_wide, 'convert LSUN: wide images between black bars',
+                       dataset, lmdb)
     add('--width', type=int, default=512, metavar='W',
         help='width of the images and side of the canvas (default: %(default)s)')
     add('--height', type=int, default=384, metavar='H',
         help='height of the images (default: %(default)s)')
     add('--max_images', type=_count, metavar='N', help='write at most N images (default: all)')
     _add_workers(add)
-    add = _add_command(commands, create_celeba, 'CelebA aligned faces, 128x128', dataset,
+    add = _add_command(commands, create_celeba, 'convert CelebA aligned faces: 128x128', dataset,
                        ('celeba_dir', 'directory that holds img_align_celeba_png'))
     add('--cx', type=int, default=89, metavar='X',
         help='centre of the crop, pixels from the left (default: %(default)s)')
@@ -183,7 +184,7 @@ def _add_own_images(commands):
     shuffle = {'type': _on_off, 'default': True, 'metavar': '0|1',
                'help': 'shuffle the images, always in the same way; 0 = keep their order '
                        '(default: 1)'}
-    add = _add_command(commands, create_from_images, 'a folder (with sub-folders) or zip of images',
+    add = _add_command(commands, create_from_images, 'convert a folder or zip of images',
                        dataset, ('image_dir', 'folder or zip file'))
     add('--shuffle', **shuffle)
     add('--labels', metavar='folders|none|FILE',
@@ -191,7 +192,7 @@ def _add_own_images(commands):
              '[["a/b.png", 3], ...]} or CSV lines a/b.png,3 (default: dataset.json, if there is '
              'one)')
     add('--resolution', type=int, metavar='R',
-        help='scale all images to RxR, R a power of two (default: they must all have such a size)')
+        help='scale all images to RxR, R a power of two (default: all must have one such size)')
     add('--resize', choices=tuple(decode.RESIZES), default='lanczos',
         help='filter for --resolution; none = never scale, only crop or pad '
              '(default: %(default)s)')
@@ -207,11 +208,13 @@ def _add_own_images(commands):
     add('--skip_bad', action='store_true',
         help='leave out images that cannot be used (listed in skipped.txt) instead of stopping')
     add('--exclude', metavar='FILE',
-        help='leave out the images that FILE names, one path a line (worst.txt of rank_images.py)')
+        help='leave out the images that FILE names, one path per line, such as worst.txt of '
+             'rank_images.py')
     add('--check_only', action='store_true', help='check and report, write nothing')
     _add_workers(add)
-    add = _add_command(commands, create_from_hdf5, 'images in an HDF5 file, uint8 [N, C, H, W]',
-                       dataset, ('hdf5_file', 'HDF5 file; labels from FILE-labels.npy'))
+    add = _add_command(commands, create_from_hdf5,
+                       'convert images in an HDF5 file, uint8 [N, C, H, W]', dataset,
+                       ('hdf5_file', 'HDF5 file; labels from FILE-labels.npy'))
     add('--shuffle', **shuffle)
 
 

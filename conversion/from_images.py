@@ -25,7 +25,7 @@ class Options:
     check_only: bool = False        # report, write nothing
     overwrite: bool = False         # replace an existing dataset
     workers: Optional[int] = None   # processes; None = one a core, if there is enough to do
-    exclude: Optional[str] = None   # file with the names of images to leave out, one a line
+    exclude: Optional[str] = None   # file with the names of images to leave out, one per line
 
 
 def create(directory, source, options=Options()):

@@ -360,7 +360,7 @@ def test_hidden_and_other_files_are_passed_over_and_counted(tmp_path, capsys):
 
 def test_missing_and_empty_folders_say_what_is_there(tmp_path):
     (tmp_path / 'faces').mkdir()
-    assert f'there is: {tmp_path}/faces' in refused(tmp_path / 'facse', tmp_path / 'out')
+    assert f'nearby: {tmp_path}/faces' in refused(tmp_path / 'facse', tmp_path / 'out')
     assert 'no files at all' in refused(tmp_path / 'faces', tmp_path / 'out')
     (tmp_path / 'faces/a.txt').write_text('x')
     assert 'only 1 .txt' in refused(tmp_path / 'faces', tmp_path / 'out')
