@@ -1,10 +1,10 @@
-"""Makes datasets for training from images, and shows what is in them.
+"""Makes training datasets from images, and shows what they hold.
 
   dataset_tool.py create_from_images datasets/faces ~/photos --resolution=256 --crop=center
   dataset_tool.py create_from_images datasets/animals animals.zip --labels=folders --check_only
   dataset_tool.py info datasets/faces --verify --quality
 
-`dataset_tool.py COMMAND --help` tells the options of a command.
+`dataset_tool.py COMMAND --help` lists the options of a command.
 """
 
 from __future__ import annotations
@@ -112,21 +112,20 @@ def _add_command(commands, function, text, *positionals):
         command.add_argument(name, help=meaning)
     if function.__name__.startswith('create_'):
         command.add_argument('--overwrite', action='store_true',
-                             help='replace a dataset that is there; it stays until the new one is '
-                                  'complete')
+                             help='replace an existing dataset, once the new one is complete')
     return command.add_argument
 
 
 def _add_workers(add):
     add('--workers', type=_count, metavar='N',
-        help='processes that decode images (default: one a processor core, if enough to do)')
+        help='processes that decode images (default: one per core, if there is enough to do)')
 
 
 def _add_viewing(commands):
     dataset = ('dataset_dir', 'dataset directory')
-    add = _add_command(commands, display, 'write a PNG with the first images of a dataset', dataset)
+    add = _add_command(commands, display, 'write the first images of a dataset as one PNG', dataset)
     add('--output', metavar='PNG', help='file to write (default: NAME-sheet.png here)')
-    add('--window', action='store_true', help='show it in a window, too')
+    add('--window', action='store_true', help='also show it in a window')
     _add_command(commands, extract, 'write the images of a dataset as PNG files, labels as JSON',
                  dataset, ('output_dir', 'directory for the files, new or empty'))
     add = _add_command(commands, compare, 'print where two datasets differ; exit code 1 if they do',
@@ -135,81 +134,87 @@ def _add_viewing(commands):
         help='compare images only (default: 0)')
     add = _add_command(commands, info, 'print what a dataset holds', dataset)
     add('--verify', action='store_true',
-        help='read every record and compare its checksum; exit code 1 if one is damaged')
+        help='check every record against its checksum; exit code 1 if one is damaged')
     add('--quality', action='store_true', help='list images of one colour and near-duplicates')
 
 
 def _add_published(commands):
     dataset = ('dataset_dir', 'dataset directory to write')
-    _add_command(commands, create_mnist, 'MNIST, 32x32 gray, 10 classes', dataset,
-                 ('mnist_dir', 'directory of train-images-idx3-ubyte.gz and train-labels-...'))
-    add = _add_command(commands, create_mnistrgb, 'three random MNIST digits as red, green, blue',
-                       dataset, ('mnist_dir', 'as for create_mnist'))
+    _add_command(commands, create_mnist, 'convert MNIST: 32x32 gray, 10 classes', dataset,
+                 ('mnist_dir', 'directory with train-images-idx3-ubyte.gz and train-labels-...'))
+    add = _add_command(commands, create_mnistrgb,
+                       'combine three random MNIST digits as red, green and blue', dataset,
+                       ('mnist_dir', 'as for create_mnist'))
     add('--num_images', type=_count, default=1000000, metavar='N',
         help='how many to make (default: %(default)s)')
     add('--random_seed', type=int, default=123, metavar='SEED',
-        help='which digits come together (default: %(default)s)')
-    _add_command(commands, create_cifar10, 'CIFAR-10, 32x32, 10 classes', dataset,
-                 ('cifar_dir', 'directory of data_batch_1 to data_batch_5 (python version)'))
-    _add_command(commands, create_cifar100, 'CIFAR-100, 32x32, 100 classes', dataset,
-                 ('cifar_dir', 'directory of the file train (python version)'))
-    _add_command(commands, create_svhn, 'SVHN cropped digits, 32x32, 10 classes', dataset,
-                 ('svhn_dir', 'directory of train_32x32.mat, or of train_1.pkl to train_3.pkl'))
-    lmdb = ('lmdb_dir', 'directory of an LSUN category, with its data.mdb')
-    add = _add_command(commands, create_lsun, 'LSUN, middle square of each image', dataset, lmdb)
+        help='decides which digits are combined (default: %(default)s)')
+    _add_command(commands, create_cifar10, 'convert CIFAR-10: 32x32, 10 classes', dataset,
+                 ('cifar_dir', 'directory with data_batch_1 to data_batch_5 (Python version)'))
+    _add_command(commands, create_cifar100, 'convert CIFAR-100: 32x32, 100 classes', dataset,
+                 ('cifar_dir', 'directory with the file train (Python version)'))
+    _add_command(commands, create_svhn, 'convert SVHN cropped digits: 32x32, 10 classes', dataset,
+                 ('svhn_dir', 'directory with train_32x32.mat, or train_1.pkl to train_3.pkl'))
+    lmdb = ('lmdb_dir', 'directory of an LSUN category, which holds data.mdb')
+    add = _add_command(commands, create_lsun, 'convert LSUN: the middle square of each image',
+                       dataset, lmdb)
     add('--resolution', type=int, default=256, metavar='R',
         help='side of the images (default: %(default)s)')
-    add('--max_images', type=_count, metavar='N', help='write at most so many (default: all)')
+    add('--max_images', type=_count, metavar='N', help='write at most N images (default: all)')
     _add_workers(add)
-    add = _add_command(commands, create_lsun_wide, 'LSUN, wide images between black bars', dataset,
-                       lmdb)
+    add = _add_command(commands, create_lsun_wide, 'convert LSUN: wide images between black bars',
+                       dataset, lmdb)
     add('--width', type=int, default=512, metavar='W',
-        help='of the images, and side of the canvas (default: %(default)s)')
+        help='width of the images and side of the canvas (default: %(default)s)')
     add('--height', type=int, default=384, metavar='H',
-        help='of the images (default: %(default)s)')
-    add('--max_images', type=_count, metavar='N', help='write at most so many (default: all)')
+        help='height of the images (default: %(default)s)')
+    add('--max_images', type=_count, metavar='N', help='write at most N images (default: all)')
     _add_workers(add)
-    add = _add_command(commands, create_celeba, 'CelebA aligned faces, 128x128', dataset,
-                       ('celeba_dir', 'directory of img_align_celeba_png'))
+    add = _add_command(commands, create_celeba, 'convert CelebA aligned faces: 128x128', dataset,
+                       ('celeba_dir', 'directory that holds img_align_celeba_png'))
     add('--cx', type=int, default=89, metavar='X',
-        help='middle of the crop from the left (default: %(default)s)')
+        help='centre of the crop, pixels from the left (default: %(default)s)')
     add('--cy', type=int, default=121, metavar='Y',
-        help='middle of the crop from the top (default: %(default)s)')
+        help='centre of the crop, pixels from the top (default: %(default)s)')
     _add_workers(add)
 
 
 def _add_own_images(commands):
     dataset = ('dataset_dir', 'dataset directory to write')
     shuffle = {'type': _on_off, 'default': True, 'metavar': '0|1',
-               'help': 'mix the images, always the same way; 0 = in order (default: 1)'}
-    add = _add_command(commands, create_from_images, 'a folder (with sub-folders) or zip of images',
+               'help': 'shuffle the images, always in the same way; 0 = keep their order '
+                       '(default: 1)'}
+    add = _add_command(commands, create_from_images, 'convert a folder or zip of images',
                        dataset, ('image_dir', 'folder or zip file'))
     add('--shuffle', **shuffle)
     add('--labels', metavar='folders|none|FILE',
-        help='classes: each sub-folder is one; none; or as FILE says, JSON {"labels": [["a/b.png", '
-             '3], ...]} or CSV lines a/b.png,3 (default: dataset.json, if it is there)')
+        help='folders = each sub-folder is a class; none = no labels; FILE = JSON {"labels": '
+             '[["a/b.png", 3], ...]} or CSV lines a/b.png,3 (default: dataset.json, if there is '
+             'one)')
     add('--resolution', type=int, metavar='R',
-        help='make all images RxR, R a power of two (default: they must be so, all alike)')
+        help='scale all images to RxR, R a power of two (default: all must have one such size)')
     add('--resize', choices=tuple(decode.RESIZES), default='lanczos',
         help='filter for --resolution; none = never scale, only crop or pad '
              '(default: %(default)s)')
     add('--crop', choices=decode.CROPS, default='none',
-        help='for images that are not square: center = their middle square, pad = whole, with '
-             '--background beside it, none = refuse them (default: %(default)s)')
+        help='for images that are not square: center = take the middle square, pad = keep the '
+             'whole image, with --background beside it, none = refuse (default: %(default)s)')
     add('--channels', type=int, choices=(1, 3),
-        help='gray or RGB (default: gray if all images are, else RGB)')
+        help='1 = gray, 3 = RGB (default: gray if all images are gray)')
     add('--background', default='white', metavar='COLOUR',
         help='behind transparent images and beside padded ones: a name or #rrggbb '
              '(default: %(default)s)')
-    add('--max_images', type=_count, metavar='N', help='use only so many (default: all)')
+    add('--max_images', type=_count, metavar='N', help='use only the first N (default: all)')
     add('--skip_bad', action='store_true',
         help='leave out images that cannot be used (listed in skipped.txt) instead of stopping')
     add('--exclude', metavar='FILE',
-        help='leave out the images that FILE names, one path a line (worst.txt of rank_images.py)')
+        help='leave out the images that FILE names, one path per line, such as worst.txt of '
+             'rank_images.py')
     add('--check_only', action='store_true', help='check and report, write nothing')
     _add_workers(add)
-    add = _add_command(commands, create_from_hdf5, 'images in an HDF5 file, uint8 [N, C, H, W]',
-                       dataset, ('hdf5_file', 'HDF5 file; labels from FILE-labels.npy'))
+    add = _add_command(commands, create_from_hdf5,
+                       'convert images in an HDF5 file, uint8 [N, C, H, W]', dataset,
+                       ('hdf5_file', 'HDF5 file; labels from FILE-labels.npy'))
     add('--shuffle', **shuffle)
 
 
@@ -227,7 +232,7 @@ def command_line():
 
 def main(args):
     """Returns the exit code of the command."""
-    sys.stdout.reconfigure(errors='backslashreplace')  # file names may be no text at all
+    sys.stdout.reconfigure(errors='backslashreplace')  # file names need not be valid text
     return args.function(args)
 
 

@@ -1,4 +1,4 @@
-"""A folder or zip of images given to training directly: converted once, found again by content."""
+"""Converts a folder or zip of images that training is given, once; finds the result later."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import zipfile
 from conversion import from_images, labels
 from conversion.collection import find_collection
 
-_VERSION = 1  # of the conversion: another one must not find the datasets of this
+_VERSION = 1  # of the conversion: a later one must not find the datasets of an earlier one
 
 
 def ensure_dataset(path, cache_dir, options=from_images.Options()):
@@ -32,9 +32,9 @@ def ensure_dataset(path, cache_dir, options=from_images.Options()):
     name = os.path.splitext(os.path.basename(os.path.abspath(path)))[0]
     directory = os.path.join(cache_dir, f'{name}-{_key(collection, options)[:12]}')
     if os.path.isdir(directory):
-        print(f'{path} holds images, which were converted before: using {directory}')
+        print(f'{path} holds images, already converted: using {directory}')
     else:
-        print(f'{path} holds images, no dataset; converting them, this once, to {directory}')
+        print(f'{path} holds images, not a dataset: converting them once, to {directory}')
         from_images.create(directory, path, dataclasses.replace(options, check_only=False))
     return directory
 

@@ -13,7 +13,7 @@ def create(directory, celeba_dir, cx=89, cy=121, num_workers=None, overwrite=Fal
     """Writes 128x128 crops round (cx, cy) of img_align_celeba_png (or img_align_celeba)."""
     left, top = cx - SIDE // 2, cy - SIDE // 2
     if not (0 <= left <= WIDTH - SIDE and 0 <= top <= HEIGHT - SIDE):
-        raise ValueError(f'--cx and --cy must leave the {SIDE}x{SIDE} crop inside of '
+        raise ValueError(f'--cx and --cy must leave the {SIDE}x{SIDE} crop inside '
                          f'{WIDTH}x{HEIGHT}, got ({cx}, {cy})')
     source = os.path.join(celeba_dir, 'img_align_celeba_png')
     if not os.path.isdir(source) and os.path.isdir(source[:-4]):

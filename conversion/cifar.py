@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100: the "python version", pickles, of which nothing is executed."""
+"""Reads CIFAR-10 and CIFAR-100, the "Python version": pickles, without executing any of it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def as_images(path, pixels, classes, num_classes):
     try:
         pixels, classes = np.atleast_1d(pixels), np.atleast_1d(classes)
     except (ValueError, TypeError) as error:
-        raise ValueError(f'{path}: images or class numbers are no arrays ({error})') from error
+        raise ValueError(f'{path}: images or class numbers are not arrays ({error})') from error
     if pixels.dtype != np.uint8 or pixels.size != len(pixels) * 3072 or not len(pixels) or \
             classes.size != len(pixels) or classes.dtype.kind not in 'iu' or \
             classes.min() < 0 or classes.max() >= num_classes:

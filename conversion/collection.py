@@ -1,4 +1,4 @@
-"""Where images lie: a folder (with its sub-folders) or a zip file; finding and reading them."""
+"""Finds and reads the images of a folder (with its sub-folders) or a zip file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Collection:
     """The images of one folder or zip file."""
     path: str        # of the folder or the zip file
     names: tuple     # relative paths of the images, with '/', sorted: the order of the dataset
-    others: dict     # {what: how many} of the files that were passed over
+    others: dict     # {what: how many} of the files that were ignored
 
     @property
     def is_zip(self):
@@ -51,10 +51,10 @@ def find_collection(path):
         else:
             others[f'{extension or "files without an extension"}'] += 1
     if not images:
-        found = ', '.join(f'{count} {what}' for what, count in others.items()) or 'nothing at all'
-        hint = '; give the directory of a dataset as it is' if '.tfrecords' in others else ''
-        raise ValueError(f'{printable(path)}: no images (.png, .jpg, .webp, ...) in it, '
-                         f'found {printable(found)}{hint}')
+        found = ', '.join(f'{count} {what}' for what, count in others.items())
+        hint = '; it may be a dataset already' if '.tfrecords' in others else ''
+        raise ValueError(f'{printable(path)}: holds no images (.png, .jpg, .webp, ...), '
+                         f'{"only " + printable(found) if found else "no files at all"}{hint}')
     return Collection(path, tuple(sorted(images)), dict(others))
 
 
@@ -74,7 +74,7 @@ def read_file(path, name):
             return file.read()
     except (FileNotFoundError, KeyError) as error:
         raise Unusable('is a broken symbolic link' if os.path.islink(full) else
-                       'is not there any more') from error
+                       'no longer exists') from error
     except OSError as error:
         raise Unusable(f'cannot be read ({error.strerror or error})') from error
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError,
@@ -89,14 +89,14 @@ def printable(name):
 
 
 def nearby(path):
-    """What may have been meant: '; there is: a, b' or ''."""
+    """What may have been meant: '; nearby: a, b' or ''."""
     parent, wanted = os.path.split(os.path.abspath(path))
     try:
         there = sorted(name for name in os.listdir(parent) if not name.startswith('.'))
     except OSError:
         return ''
     close = difflib.get_close_matches(wanted, there, n=3) or there[:5]
-    return '; there is: ' + ', '.join(printable(os.path.join(os.path.dirname(path), name))
+    return '; nearby: ' + ', '.join(printable(os.path.join(os.path.dirname(path), name))
                                       for name in close) if close else ''
 
 
@@ -126,13 +126,13 @@ def _zip_names(path):
             continue
         name = member.filename
         if name.startswith('/') or '..' in name.split('/') or re.match('[A-Za-z]:', name):
-            raise ValueError(f'{printable(path)}: refused, because its file {printable(name)} '
-                             'points outside of the zip')
+            raise ValueError(f'{printable(path)}: refused: its file {printable(name)} '
+                             'points outside the zip')
         if member.file_size > max(BOMB_BYTES, BOMB_RATIO * member.compress_size):
-            raise ValueError(f'{printable(path)}: refused, because its file {printable(name)} '
+            raise ValueError(f'{printable(path)}: refused: its file {printable(name)} '
                              f'unpacks to {member.file_size:,} bytes: perhaps a zip bomb')
         if name in seen:
-            raise ValueError(f'{printable(path)}: refused, because it holds {printable(name)} '
+            raise ValueError(f'{printable(path)}: refused: it holds {printable(name)} '
                              'more than once')
         seen.add(name)
         yield name

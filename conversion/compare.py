@@ -1,4 +1,4 @@
-"""Two datasets: where do they differ?"""
+"""Finds where two datasets differ."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def compare(directory_a, directory_b, ignore_labels=False):
     for line in differences:
         print(line)
     print(f'{len(differences)} differences' if differences else
-          f'The same: {a.num_images:,} images'
-          + (f', labels of {a.label_size}' if a.label_size and not ignore_labels else ''))
+          f'Identical: {a.num_images:,} images'
+          + (f', labels of size {a.label_size}' if a.label_size and not ignore_labels else ''))
     return len(differences)
 
 
@@ -49,8 +49,8 @@ def _image_differences(a, b):
             if not np.array_equal(one, other):
                 distance = np.abs(one.astype(int) - other)
                 lines.append(f'image {index}: {np.count_nonzero(distance.any(axis=2)):,} pixels '
-                             f'differ, by {distance.max()} at most, {distance.mean():.3g} on '
-                             'the whole')
+                             f'differ, by at most {distance.max()}, on average '
+                             f'{distance.mean():.3g}')
     return lines
 
 

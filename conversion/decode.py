@@ -1,4 +1,4 @@
-"""One image file of any kind: checked, or decoded to the pixels that the dataset holds."""
+"""Checks one image file of any kind, or decodes it to the pixels that the dataset holds."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def _reasons():
     except Unusable:
         raise
     except MemoryError as error:
-        raise Unusable('needs more memory than there is') from error
+        raise Unusable('needs more memory than is available') from error
     except Image.DecompressionBombError as error:
         raise Unusable(f'has more than {MAX_PIXELS:,} pixels') from error
     except Exception as error:  # Pillow's plugins raise nearly any kind on hostile input
@@ -177,7 +177,7 @@ def _open(data):
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.UnidentifiedImageError as error:
-        raise Unusable('is not an image of a kind that can be read') from error
+        raise Unusable('is not an image in a supported format') from error
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise Unusable(f'is {width}x{height}, more than {MAX_PIXELS:,} pixels')
@@ -197,7 +197,7 @@ def _conversions(image):
     """Names of what keeps this image from being plain 8-bit gray or RGB."""
     found = []
     if image.has_transparency_data:
-        found.append('transparent, put on the background')
+        found.append('transparent, placed on the background')
     if image.mode in ('P', 'PA'):
         found.append('palette')
     elif image.mode not in ('L', 'LA', 'La', 'RGB', 'RGBA', 'RGBa', 'RGBX'):
@@ -221,12 +221,12 @@ def _plain(image, rules):
 def _eight_bits(image):
     """16-bit gray is scaled (Pillow's own conversion would clip it); other modes pass."""
     if image.mode == 'F':
-        raise Unusable('has floating-point pixels, whose range is not known')
+        raise Unusable('has floating-point pixels of unknown range')
     if not image.mode.startswith('I'):
         return image
     pixels = np.asarray(image).astype(np.int64)
     if pixels.min() < 0 or pixels.max() > 65535:
-        raise Unusable('has 32-bit pixels, whose range is not known')
+        raise Unusable('has 32-bit pixels of unknown range')
     return Image.fromarray(((pixels + 128) // 257).astype(np.uint8))
 
 

@@ -1,4 +1,4 @@
-"""A folder or zip file of images -> a dataset: everything is checked before anything is written."""
+"""Turns a folder or zip of images into a dataset; checks all of them before it writes any."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class Options:
     max_images: Optional[int] = None  # only the first so many, in the order of writing
     skip_bad: bool = False          # leave unusable images out instead of stopping
     check_only: bool = False        # report, write nothing
-    overwrite: bool = False         # replace a dataset that is there
+    overwrite: bool = False         # replace an existing dataset
     workers: Optional[int] = None   # processes; None = one a core, if there is enough to do
-    exclude: Optional[str] = None   # file with the names of images to leave out, one a line
+    exclude: Optional[str] = None   # file with the names of images to leave out, one per line
 
 
 def create(directory, source, options=Options()):
     """Writes the images of `source`, a folder or zip file, as the dataset `directory`.
 
-    Says on standard output what was found and what becomes of it.
+    Reports on standard output what it finds and does.
 
     Raises:
         ValueError: an image cannot be used, and not options.skip_bad; all such are then listed on
@@ -70,8 +70,8 @@ def _fill(writer, pool, source, result, names):
     problems = pool.map(functools.partial(_convert, place, source, result.rules), enumerate(names))
     for name, problem in zip(names, writing.progress(problems, len(names), 'Writing')):
         if problem:
-            raise ValueError(f'{printable(name)}: {problem}, though it was right when all '
-                             'images were checked: it has changed; run the conversion again')
+            raise ValueError(f'{printable(name)}: {problem}, although it passed the check: '
+                             'the file has changed since; run the conversion again')
         writer.num_images += 1
 
 
@@ -114,12 +114,12 @@ def _without_excluded(collection, path):
     strangers = sorted(excluded - set(collection.names))
     if strangers:
         raise ValueError(f'{printable(path)}: names images that are not in '
-                         f'{printable(collection.path)}, {printable(strangers[0])} for '
-                         'one; each line must be a path below it')
+                         f'{printable(collection.path)}, for example '
+                         f'{printable(strangers[0])}; each line must be a path below it')
     names = tuple(name for name in collection.names if name not in excluded)
     if not names:
-        raise ValueError(f'{printable(path)}: leaves out all {len(excluded)} images')
-    others = {**collection.others, 'images left out by --exclude': len(excluded)}
+        raise ValueError(f'{printable(path)}: excludes all {len(excluded)} images')
+    others = {**collection.others, 'images named by --exclude': len(excluded)}
     return dataclasses.replace(collection, names=names, others=others)
 
 
@@ -142,7 +142,7 @@ def _stop_if_unusable(source, collection, result, options):
               + ('' if options.check_only else ', listed in skipped.txt'))
         return
     remedies = [remedy for remedy, fits in (
-        (f'--resolution={result.suggestion} --crop=center makes all one size', result.misfits),
+        (f'--resolution={result.suggestion} --crop=center gives all one size', result.misfits),
         ('--skip_bad leaves them out', result.names)) if fits]
     raise ValueError(f'{bad} of {total} files in {printable(source)} cannot be used (listed '
                      f'above); nothing was written' + ''.join(f'; {text}' for text in remedies))
@@ -171,7 +171,7 @@ def _report_conversions(result):
 def _report_labels(names, found_labels, label_array):
     """Prints which classes there are."""
     if found_labels is None:
-        hint = '; --labels=folders would make a class of each sub-folder' \
+        hint = '; --labels=folders would make each sub-folder a class' \
             if len({name.partition('/')[0] for name in names if '/' in name}) > 1 else ''
         print(f'Labels   none{hint}')
     else:

@@ -1,4 +1,4 @@
-"""Images in an HDF5 file: the largest of its data sets whose name begins with `data`."""
+"""Reads images from an HDF5 file: the largest HDF5 dataset whose name begins with `data`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 class _Images:
-    """Rows of an HDF5 data set; an error names the file."""
+    """Rows of an HDF5 dataset; errors name the file."""
 
     def __init__(self, path, rows):
         self.shape, self._path, self._rows = rows.shape, path, rows
@@ -35,8 +35,8 @@ def opened(path):
         found = [item for name, item in file.items()
                  if name.startswith('data') and isinstance(item, h5py.Dataset) and item.ndim == 4]
         if not found:
-            raise ValueError(f'{path}: has no data set of 4 dimensions whose name begins with '
-                             f'"data", only: {", ".join(file) or "nothing"}')
+            raise ValueError(f'{path}: has no 4-dimensional HDF5 dataset whose name begins '
+                             f'with "data", only: {", ".join(file) or "nothing"}')
         images = max(found, key=lambda item: item.shape[3])
         if images.dtype != np.uint8 or images.shape[1] not in (1, 3):
             raise ValueError(f'{path}: {images.name} must be uint8 [N, 1 or 3, H, W], '

@@ -1,4 +1,4 @@
-"""What a dataset holds, and what may be wrong with it."""
+"""Reports what a dataset holds, and what may be wrong with it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _print_damaged(data):
             except ValueError as error:
                 print(f'Damaged  {error}')
                 count += 1
-    print(f'Verified {count or "no"} damaged records')
+    print(f'Verified all records: {count or "none"} damaged')
     return count
 
 
@@ -87,7 +87,7 @@ def _print_quality(data):
         thumbnails.append(data.read(small, part).reshape(len(part), -1))
     pairs = near_duplicates(np.concatenate(thumbnails))
     print(f'Plain    {len(plain):,} images of one colour: {_listed(plain)}')
-    print(f'Near     {len(pairs):,} images that are nearly the same as an earlier one: '
+    print(f'Near     {len(pairs):,} images nearly identical to an earlier one: '
           + _listed(f'{index} (as {other})' for index, other in pairs))
 
 

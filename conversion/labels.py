@@ -1,4 +1,4 @@
-"""Which class each image is of: from sub-folders, or from a JSON or CSV file."""
+"""Finds the class of each image: from sub-folders, or from a JSON or CSV file."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def find(collection, choice=None):
         return _from_folders(collection)
     if choice:
         if not os.path.isfile(choice):
-            raise ValueError(f'--labels={printable(choice)}: neither folders nor none, and '
-                             f'no such file{nearby(choice)}')
+            raise ValueError(f'--labels={printable(choice)}: must be folders, none or a '
+                             f'file, but there is no such file{nearby(choice)}')
         with open(choice, 'rb') as file:
             return _from_file(file.read(), choice)
     try:
@@ -75,7 +75,7 @@ def _from_folders(collection):
     names = sorted(set(folder_of.values()))
     if len(names) < 2:
         raise ValueError(f'--labels=folders: {printable(collection.path)} has no sub-folders '
-                         'that could be classes; put the images of each class into one')
+                         'to use as classes; put the images of each class into one')
     if all(name.isdecimal() for name in names):
         names.sort(key=int)  # 2 comes before 10
     number = {name: index for index, name in enumerate(names)}
@@ -99,7 +99,7 @@ def _from_file(data, path):
     for name, label in pairs:
         name = posixpath.normpath(name.replace('\\', '/'))
         if of.setdefault(name, label) != label:
-            raise ValueError(f'{shown}: {printable(name)} is there twice, as '
+            raise ValueError(f'{shown}: lists {printable(name)} twice, as '
                              f'{of[name]} and as {label}')
     return _numbered(of, class_names, shown)
 
@@ -111,7 +111,7 @@ def _parse_json(text):
         pairs = pairs.items()
     class_names = content.get('classes') if isinstance(content, dict) else None
     if not isinstance(class_names, (list, type(None))):
-        raise ValueError('"classes" is no list of names')
+        raise ValueError('"classes" is not a list of names')
     return [(str(name), tuple(label) if isinstance(label, list) else label)
             for name, label in pairs or ()], class_names
 
@@ -130,7 +130,7 @@ def _numbered(of, class_names, shown):
     if kinds == {tuple}:
         sizes = {len(label) for label in of.values()}
         if len(sizes) > 1 or 0 in sizes:
-            raise ValueError(f'{shown}: all label vectors must be of one length, '
+            raise ValueError(f'{shown}: all label vectors must have the same length, '
                              f'got lengths {sorted(sizes)[:5]}')
         if not all(type(x) in (int, float) for label in of.values() for x in label):
             raise ValueError(f'{shown}: label vectors must hold numbers only')
@@ -145,7 +145,7 @@ def _numbered(of, class_names, shown):
     lowest, highest = min(of.values()), max(of.values())
     size = max(highest + 1, len(class_names or ()))
     if lowest < 0 or size > MAX_CLASSES:
-        raise ValueError(f'{shown}: class numbers run from 0 to at most {MAX_CLASSES - 1}, '
+        raise ValueError(f'{shown}: class numbers must run from 0 to at most {MAX_CLASSES - 1}, '
                          f'got {lowest if lowest < 0 else highest}')
     return _checked(of, size, class_names, shown)
 

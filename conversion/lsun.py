@@ -1,4 +1,4 @@
-"""LSUN's LMDB databases of JPEG or WebP images, square or wide."""
+"""Converts LSUN's LMDB databases of JPEG or WebP images, square or wide."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MNIST's idx files, 28x28, as 32x32 images; and three digits in the channels of one image."""
+"""Reads MNIST's idx files, 28x28, as 32x32 images; combines three digits into one RGB image."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def _read_idx(directory, name, dimensions):
     except FileNotFoundError as error:
         raise ValueError(f'{path}: no such file{nearby(path)}') from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f'{path}: damaged ({error}); fetch it again') from error
+        raise ValueError(f'{path}: damaged ({error}); download it again') from error
     header = 4 * (1 + dimensions)
     magic, *shape = np.frombuffer(data[:header].ljust(header, b'\0'), '>u4')
     pixels = np.frombuffer(data[header:], np.uint8)
     if magic != 0x800 + dimensions or pixels.size != np.prod(shape, dtype=np.int64):
-        raise ValueError(f'{path}: expected an idx file of {dimensions}-dimensional bytes, '
-                         f'whole; got {len(data):,} bytes beginning with {data[:4].hex()}')
+        raise ValueError(f'{path}: expected a complete idx file of {dimensions}-dimensional '
+                         f'bytes, got {len(data):,} bytes beginning with {data[:4].hex()}')
     return pixels.reshape(shape)

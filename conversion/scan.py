@@ -1,4 +1,4 @@
-"""Checks every image of a collection before anything is written; says what will become of them."""
+"""Checks every image of a collection before anything is written; says what will happen to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SVHN's cropped digits: MATLAB files as published, or the older pickles."""
+"""Reads SVHN's cropped digits: MATLAB files as published, or the older pickles."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read(directory):
     elif os.path.exists(pickles[0]):
         images, classes = (np.concatenate(parts) for parts in zip(*map(_read_pickle, pickles)))
     else:
-        raise ValueError(f'{directory}: neither train_32x32.mat nor train_1.pkl is there'
+        raise ValueError(f'{directory}: holds neither train_32x32.mat nor train_1.pkl'
                          f'{nearby(matlab)}')
     return images, np.eye(10, dtype=np.float32)[classes]
 

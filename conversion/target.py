@@ -1,4 +1,4 @@
-"""The directory that a conversion fills: whole or not at all."""
+"""Fills the directory of a conversion completely, or not at all."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def check(directory, overwrite=False):
         raise ValueError(f'{directory}: exists already; add --overwrite to replace it')
     foreign = sorted(name for name in names if not _OURS.fullmatch(name))
     if foreign:
-        raise ValueError(f'{directory}: not overwritten, because it holds something else than a '
-                         f'dataset ({foreign[0]!r}); give another directory')
+        raise ValueError(f'{directory}: not overwritten: it holds more than a dataset '
+                         f'({foreign[0]!r}); choose another directory')
 
 
 @contextlib.contextmanager

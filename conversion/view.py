@@ -1,4 +1,4 @@
-"""Looking at a dataset: a contact sheet, and its images as PNG files again."""
+"""Shows a dataset as a contact sheet, and extracts its images as PNG files."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def display(directory, output=None, window=False):
     save_png(output, grid(data.read(data.resolution, shown), columns, rows))
     print(f'Written  {output}, {len(shown)} of {data.num_images:,} images, in rows of {columns}')
     if window and not _show(output):
-        raise ValueError('--window: no program to show images with was found (or no screen); '
-                         f'open {output} by other means')
+        raise ValueError('--window: found no program to show images, or no screen; '
+                         f'open {output} yourself')
 
 
 def extract(directory, output_dir):
@@ -41,7 +41,7 @@ def extract(directory, output_dir):
     """
     data = TFRecordDataset(directory, max_label_size='full')
     if os.path.isdir(output_dir) and os.listdir(output_dir):
-        raise ValueError(f'{output_dir}: is not empty; give a new directory')
+        raise ValueError(f'{output_dir}: is not empty; choose a new directory')
     os.makedirs(output_dir, exist_ok=True)
     classes = class_numbers(data.labels)
     names = [_file_name(index, classes, data.class_names) for index in range(data.num_images)]

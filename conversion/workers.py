@@ -78,8 +78,8 @@ class Workers:
         try:
             return future.result()
         except BrokenProcessPool as error:
-            raise OSError('a worker process was ended by the system, most likely for lack of '
-                          'memory: try again with --workers=1') from error
+            raise OSError('the system ended a worker process, most likely for lack of memory: '
+                          'try again with --workers=1') from error
 
 
 def count_for(num_items, wanted=None):

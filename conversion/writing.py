@@ -29,9 +29,9 @@ def check_space(directory, needed):
         parent = os.path.dirname(parent)
     free = shutil.disk_usage(parent).free
     if needed > free:
-        raise OSError(f'{directory}: the dataset takes {gigabytes(needed)}, but only '
-                      f'{gigabytes(free)} are free there; make room, choose another disk or '
-                      'a smaller --resolution')
+        raise OSError(f'{directory}: the dataset needs {gigabytes(needed)}, but only '
+                      f'{gigabytes(free)} are free; make room, or choose another disk or a '
+                      'smaller --resolution')
     return free
 
 
@@ -58,7 +58,7 @@ def new_dataset(directory, resolution, num_channels, overwrite=False):
         with Writer(temporary, name, resolution, num_channels) as writer:
             yield writer
             if writer.num_images == 0:
-                raise ValueError(f'{directory}: there is not one usable image to write')
+                raise ValueError(f'{directory}: there are no usable images to write')
     print(f'Written  {directory}, {writer.num_images:,} images')
 
 
@@ -72,8 +72,8 @@ def write_arrays(directory, images, labels=None, class_names=None, shuffle=True,
     """
     num_images, num_channels, resolution, width = images.shape
     if width != resolution or resolution < 4 or resolution & (resolution - 1):
-        raise ValueError(f'{directory}: images must be square, with a power of two of at least 4 '
-                         f'as their side, got {width}x{resolution}')
+        raise ValueError(f'{directory}: images must be square, with a side that is a power of '
+                         f'two of at least 4, got {width}x{resolution}')
     target.check(directory, overwrite)
     report_size(directory, num_images, resolution, num_channels,
                 0 if labels is None else np.shape(labels)[1])

@@ -81,7 +81,7 @@ def test_a_dataset_that_does_not_fit_on_the_disk_is_refused(tmp_path, monkeypatc
     save(tmp_path / 'in/a.png')
     monkeypatch.setattr(writing.shutil, 'disk_usage',
                         lambda path: type('Usage', (), {'free': 0})())
-    with pytest.raises(OSError, match='takes 1 kB, but only 0 kB are free'):
+    with pytest.raises(OSError, match='needs 1 kB, but only 0 kB are free'):
         create(tmp_path / 'in', tmp_path / 'out')
     assert not (tmp_path / 'out').exists()
 
@@ -179,14 +179,14 @@ def test_dataset_json_is_used_unless_labels_are_none(tmp_path):
 
 @pytest.mark.parametrize('text, words', [
     ('nonsense', 'expected JSON like'), ('{"labels": 3}', 'expected JSON like'),
-    ('{"labels": [["a.png", 123456]]}', 'class numbers run from 0 to at most 9999'),
-    ('{"labels": [["a.png", -1]]}', 'class numbers run from 0'),
+    ('{"labels": [["a.png", 123456]]}', 'class numbers must run from 0 to at most 9999'),
+    ('{"labels": [["a.png", -1]]}', 'class numbers must run from 0'),
     ('{"labels": [["a.png", true]]}', 'must be all numbers from 0'),
-    ('{"labels": [["a.png", [1]], ["b.png", [1, 2]]]}', 'must be of one length'),
+    ('{"labels": [["a.png", [1]], ["b.png", [1, 2]]]}', 'must have the same length'),
     ('{"labels": [["a.png", ["1"]]]}', 'must hold numbers only'),
-    ('{"labels": [["a.png", 1], ["./a.png", 0]]}', 'is there twice'),
+    ('{"labels": [["a.png", 1], ["./a.png", 0]]}', 'lists a.png twice'),
     ('{"labels": [["a.png", 1]], "classes": ["one"]}', 'expected 2 class names'),
-    ('{"labels": [["a.png", 0]], "classes": 7}', 'no list of names')])
+    ('{"labels": [["a.png", 0]], "classes": 7}', 'is not a list of names')])
 def test_bad_label_files_are_refused(tmp_path, text, words):
     save(tmp_path / 'in/a.png')
     (tmp_path / 'labels').write_text(text)
@@ -227,8 +227,8 @@ def half_transparent(mode, color):
     (encoded(Image.new('RGB', (8, 8), RED).quantize(4)), RED, 'palette'),
     (encoded(Image.fromarray(np.full([8, 8], 200 * 257, np.uint16))), 200, '16-bit gray'),
     (encoded(Image.new('CMYK', (8, 8), (0, 255, 255, 0)), 'TIFF'), (255, 0, 0), 'CMYK'),
-    (encoded(half_transparent('RGBA', RED)), RED, 'transparent, put on the background'),
-    (encoded(half_transparent('LA', (GRAY, 255))), GRAY, 'transparent, put on the background'),
+    (encoded(half_transparent('RGBA', RED)), RED, 'transparent, placed on the background'),
+    (encoded(half_transparent('LA', (GRAY, 255))), GRAY, 'transparent, placed on the background'),
     (encoded(Image.new('L', (8, 8), GRAY), 'GIF', save_all=True,
              append_images=[Image.new('L', (8, 8), 0)]), (GRAY,) * 3, 'first of several frames')])
 def test_every_mode_becomes_eight_bit_gray_or_rgb(data, expected, conversion):
@@ -239,7 +239,7 @@ def test_every_mode_becomes_eight_bit_gray_or_rgb(data, expected, conversion):
     assert facts.gray == gray
     pixels = decode.decode(data, Rules(num_channels=1 if gray else 3))
     assert np.abs(pixels[:, 0, 0].astype(int) - expected).max() <= 1
-    right = 255 if 'transparent, put on the background' in facts.conversions else expected
+    right = 255 if 'transparent, placed on the background' in facts.conversions else expected
     assert np.abs(pixels[:, 0, -1].astype(int) - right).max() <= 1
 
 
@@ -339,7 +339,8 @@ def test_enlarged_images_are_counted(tmp_path, capsys):
     (dict(rules=Rules(resolution=100)), '--resolution must be a power of two'),
     (dict(rules=Rules(background='no-colour')), '--background'),
     (dict(max_images=0), '--max_images'), (dict(labels='folders'), 'has no sub-folders'),
-    (dict(labels='folder'), '--labels=folder: neither folders nor none, and no such file')])
+    (dict(labels='folder'),
+     '--labels=folder: must be folders, none or a file, but there is no such file')])
 def test_bad_options_are_refused(tmp_path, options, words):
     save(tmp_path / 'in/a.png')
     assert words in refused(tmp_path / 'in', tmp_path / 'out', **options)
@@ -359,10 +360,10 @@ def test_hidden_and_other_files_are_passed_over_and_counted(tmp_path, capsys):
 
 def test_missing_and_empty_folders_say_what_is_there(tmp_path):
     (tmp_path / 'faces').mkdir()
-    assert f'there is: {tmp_path}/faces' in refused(tmp_path / 'facse', tmp_path / 'out')
-    assert 'found nothing at all' in refused(tmp_path / 'faces', tmp_path / 'out')
+    assert f'nearby: {tmp_path}/faces' in refused(tmp_path / 'facse', tmp_path / 'out')
+    assert 'no files at all' in refused(tmp_path / 'faces', tmp_path / 'out')
     (tmp_path / 'faces/a.txt').write_text('x')
-    assert 'found 1 .txt' in refused(tmp_path / 'faces', tmp_path / 'out')
+    assert 'only 1 .txt' in refused(tmp_path / 'faces', tmp_path / 'out')
     assert 'another kind of file' in refused(tmp_path / 'faces/a.txt', tmp_path / 'out')
 
 
@@ -411,7 +412,7 @@ def test_excluded_images_are_left_out_and_counted(tmp_path, capsys):
     pixels = create(tmp_path / 'in', tmp_path / 'out', shuffle=False,
                     exclude=str(tmp_path / 'worst.txt'))
     assert pixels[:, 0, 0, 0].tolist() == [0, 2]
-    assert '1 images left out by --exclude' in capsys.readouterr().out
+    assert '1 images named by --exclude' in capsys.readouterr().out
 
 
 def test_an_excluded_name_that_is_not_there_is_an_error(tmp_path):

@@ -72,10 +72,10 @@ def test_damaged_mnist_files_are_named(tmp_path, mnist_files):
     with pytest.raises(ValueError, match='train-images-idx3-ubyte.gz: damaged'):
         mnist.read(directory)
     write_idx(path, classes)
-    with pytest.raises(ValueError, match='expected an idx file of 3-dimensional bytes'):
+    with pytest.raises(ValueError, match='expected a complete idx file of 3-dimensional bytes'):
         mnist.read(directory)
     path.unlink()
-    with pytest.raises(ValueError, match='no such file; there is: .*train-labels'):
+    with pytest.raises(ValueError, match='no such file; nearby: .*train-labels'):
         mnist.read(directory)
 
 
@@ -142,7 +142,7 @@ def test_svhn_is_the_same_from_matlab_files_and_from_pickles(tmp_path):
 
 
 def test_unreadable_svhn_files_are_named(tmp_path):
-    with pytest.raises(ValueError, match='neither train_32x32.mat nor train_1.pkl'):
+    with pytest.raises(ValueError, match='holds neither train_32x32.mat nor train_1.pkl'):
         svhn.read(str(tmp_path))
     (tmp_path / 'train_32x32.mat').write_bytes(b'MATLAB 5.0 MAT-file' + b'\xff' * 300)
     with pytest.raises(ValueError, match='train_32x32.mat: cannot be read'):
@@ -175,7 +175,7 @@ def test_lsun_images_are_cropped_and_scaled_in_the_order_of_their_keys(tmp_path)
         np.testing.assert_array_equal(pixels.transpose(1, 2, 0), image)
     assert len(images) == 2
     skipped = (tmp_path / 'out/skipped.txt').read_text()
-    assert skipped == 'aa: is not an image of a kind that can be read\n'
+    assert skipped == 'aa: is not an image in a supported format\n'
 
 
 def test_lsun_stops_at_max_images(tmp_path):
@@ -201,7 +201,7 @@ def test_lsun_errors_are_one_line(tmp_path):
     with pytest.raises(ValueError, match='nothing: cannot be read as an LMDB directory'):
         lsun.create(str(tmp_path / 'out'), str(tmp_path / 'nothing'))
     write_lmdb(tmp_path / 'lmdb', {'a': b'x'})
-    with pytest.raises(ValueError, match='not one usable image'):
+    with pytest.raises(ValueError, match='there are no usable images'):
         lsun.create(str(tmp_path / 'out'), str(tmp_path / 'lmdb'))
     assert not (tmp_path / 'out').exists()
 

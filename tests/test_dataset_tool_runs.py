@@ -145,7 +145,7 @@ def test_a_target_is_replaced_only_on_demand_and_only_if_it_is_a_dataset(tmp_pat
     writing.write_arrays(str(tmp_path / 'out'), np.concatenate([array, array]), overwrite=True)
     assert (tmp_path / 'out/out-r02.tfrecords').stat().st_size > 2 * 16
     (tmp_path / 'out/photo.jpg').write_bytes(b'dear to someone')
-    with pytest.raises(ValueError, match="holds something else than a dataset .'photo.jpg'"):
+    with pytest.raises(ValueError, match="holds more than a dataset .'photo.jpg'"):
         writing.write_arrays(str(tmp_path / 'out'), array, overwrite=True)
     assert (tmp_path / 'out/photo.jpg').exists()
 
@@ -198,10 +198,10 @@ assert 'tensorflow' not in sys.modules
 def test_images_given_to_training_are_converted_once(tmp_path, capsys):
     folder = image_folder(tmp_path / 'faces')
     first = cache.ensure_dataset(folder, tmp_path / 'cache')
-    assert 'converting them, this once' in capsys.readouterr().out
+    assert 'converting them once' in capsys.readouterr().out
     stamp = os.stat(first).st_mtime_ns
     assert cache.ensure_dataset(folder, tmp_path / 'cache') == first
-    assert 'were converted before' in capsys.readouterr().out
+    assert 'already converted' in capsys.readouterr().out
     assert os.stat(first).st_mtime_ns == stamp
     assert os.path.basename(first).startswith('faces-')
 

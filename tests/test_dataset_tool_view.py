@@ -46,7 +46,7 @@ def test_display_without_a_screen_says_so(tmp_path, monkeypatch):
     for name in ('DISPLAY', 'WAYLAND_DISPLAY'):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(view.os, 'uname', lambda: type('System', (), {'sysname': 'Linux'}))
-    with pytest.raises(ValueError, match='--window: no program'):
+    with pytest.raises(ValueError, match='--window: found no program'):
         view.display(HDF5, tmp_path / 'sheet.png', window=True)
     assert (tmp_path / 'sheet.png').exists()
 
@@ -80,7 +80,7 @@ def test_extract_names_files_by_index_and_class(tmp_path):
 def test_compare_finds_nothing_between_equal_datasets(tmp_path, capsys):
     shutil.copytree(HDF5, tmp_path / 'copy')
     assert compare.compare(HDF5, tmp_path / 'copy') == 0
-    assert capsys.readouterr().out == 'The same: 6 images, labels of 3\n'
+    assert capsys.readouterr().out == 'Identical: 6 images, labels of size 3\n'
 
 
 def test_compare_names_images_and_labels_by_index(tmp_path, capsys):
@@ -93,7 +93,7 @@ def test_compare_names_images_and_labels_by_index(tmp_path, capsys):
     capsys.readouterr()
     assert compare.compare(tmp_path / 'a', tmp_path / 'b') == 2
     assert capsys.readouterr().out.splitlines() == [
-        'image 66: 1 pixels differ, by 128 at most, 2 on the whole',
+        'image 66: 1 pixels differ, by at most 128, on average 2',
         'label 5: class 2 and [0.5, 0.5, 0.0]', '2 differences']
     assert compare.compare(tmp_path / 'a', tmp_path / 'b', ignore_labels=True) == 1
 
@@ -115,7 +115,7 @@ def test_info_counts_images_levels_and_classes(capsys):
     assert [line.split()[1] for line in lines if line.startswith('Level')] == [
         '16x16:', '8x8:', '4x4:']
     assert 'Labels   3 classes (0 2, 1 1, 2 3)' in lines
-    assert 'Verified no damaged records' in lines
+    assert 'Verified all records: none damaged' in lines
 
 
 def test_info_gives_mean_and_deviation_of_all_pixels(tmp_path, capsys):
@@ -148,5 +148,5 @@ def test_info_lists_plain_images_and_near_duplicates(tmp_path, capsys):
     info.info(make(tmp_path / 'x', pixels), quality=True)
     lines = capsys.readouterr().out.splitlines()
     assert 'Plain    1 images of one colour: 7' in lines
-    assert lines[-1] == ('Near     2 images that are nearly the same as an earlier one: '
+    assert lines[-1] == ('Near     2 images nearly identical to an earlier one: '
                          '20 (as 3), 599 (as 3)')
