@@ -71,10 +71,10 @@ class Lab:
 
 
 def make_data(lab):
-    """The datasets 'digits' and 'few': all digits, and FEW of them."""
+    """The datasets 'digits' and 'digits-few': all digits, and FEW of them."""
     images = lab.path('digits-images')
     lab.script('demo_digits.py', images)
-    for name, flags in (('digits', []), ('few', [f'--max_images={FEW}'])):
+    for name, flags in (('digits', []), ('digits-few', [f'--max_images={FEW}'])):
         if not os.path.isdir(lab.path(name)):
             lab.script('dataset_tool.py', 'create_from_images', lab.path(name), images,
                        f'--resolution={RESOLUTION}', *flags)
@@ -126,18 +126,22 @@ def distances(images, others, same=False):
 
 
 def memorising(lab, pictures):
-    """FEW images against all: fakes above the training images that they are nearest to."""
-    reals, few = (TFRecordDataset(lab.path(name), RESOLUTION) for name in ('digits', 'few'))
+    """FEW images against all: fakes above the training images that they are nearest to.
+
+    Medians of distances, too: of fakes, and of digits that are new to these images. Among all
+    there is none: each is taken for new to the others.
+    """
+    reals, few = (TFRecordDataset(lab.path(name), RESOLUTION) for name in ('digits', 'digits-few'))
     reals, few = (data.read(RESOLUTION, np.arange(data.num_images)) for data in (reals, few))
     unseen = reals[distances(reals, few)[0] > 0]
     parts = []
     for name, images, fresh in (('few', few, distances(unseen, few)[0]),
-                                ('healthy', reals, distances(reals, reals, same=True)[0])):
+                                ('many', reals, distances(reals, reals, same=True)[0])):
         fakes = fakes_at(lab.run_dir(name), lab.total_kimg)
         found, nearest = distances(fakes, images)
-        text = (f'{len(images):,} training images. Fakes, and below each the nearest of these '
-                f'images: {np.median(found):.0f} grey levels away (median)')
-        print(f'{text}; other reals: {np.median(fresh):.0f}')
+        text = (f'{len(images):,} training images: fakes, and below each the nearest of them, '
+                f'{np.median(found):.0f} grey levels away (new digits: {np.median(fresh):.0f})')
+        print(text)
         pairs = np.concatenate([fakes[:COLUMNS], images[nearest[:COLUMNS]]])
         parts.append(strip(pairs, text, rows=2))
     save(os.path.join(pictures, 'trouble-memorising.png'), parts)
@@ -145,34 +149,35 @@ def memorising(lab, pictures):
 
 def collapse(lab, pictures):
     """The Wasserstein loss without its penalty, in time."""
-    run_dir, total = lab.run_dir('collapse'), lab.total_kimg
-    moments = [total * share for share in (1 / 6, 1 / 3, 2 / 3, 1)]
+    run_dir, total = lab.run_dir('collapse'), lab.total_kimg * 2 / 3
+    moments = [total * share for share in (1 / 4, 1 / 2, 3 / 4, 1)]
     save(os.path.join(pictures, 'trouble-collapse.png'),
          [strip(fakes_at(run_dir, kimg), f'kimg {kimg:.0f}') for kimg in moments])
 
 
 def strong_D(lab, pictures):
     """R1 as in the preset, and hardly any."""
-    parts = [strip(fakes_at(lab.run_dir(name), lab.total_kimg), f'r1_gamma {gamma}', rows=2)
+    kimg = lab.total_kimg * 2 / 3
+    parts = [strip(fakes_at(lab.run_dir(name), kimg), f'r1_gamma {gamma}, kimg {kimg:.0f}', rows=2)
              for name, gamma in (('healthy', '1, the preset\'s'), ('strong-D', '0.001'))]
     save(os.path.join(pictures, 'trouble-strong-D.png'), parts)
     curves(lab, os.path.join(pictures, 'trouble-strong-D-curves.png'),
            {'healthy': 'r1_gamma 1', 'strong-D': 'r1_gamma 0.001'},
-           ('loss_D', 'score_real', 'score_fake', 'penalty'))
+           ('loss_D', 'score_real', 'penalty'))
 
 
 def rates(lab, pictures):
     """Learning rates that are right, high, too high, and lowered."""
     half, total = lab.total_kimg / 2, lab.total_kimg
-    shown = (('rate-kept', half, f'0.06 until kimg {half:.0f}'),
-             ('rate-kept', total, f'0.06 until kimg {total:.0f}'),
+    shown = (('rate-high', half, f'0.06 until kimg {half:.0f}'),
+             ('rate-high', total, f'0.06 until kimg {total:.0f}'),
              ('rate-lowered', total, f'lowered to 0.006 at kimg {half:.0f}, kimg {total:.0f}'))
     save(os.path.join(pictures, 'trouble-rate.png'),
          [strip(fakes_at(lab.run_dir(name), kimg), f'learning rate {words}')
           for name, kimg, words in shown])
     curves(lab, os.path.join(pictures, 'trouble-rate-curves.png'),
-           {'healthy': 'learning rate 0.003, the preset\'s', 'rate-high': '0.02',
-            'rate-kept': '0.06', 'rate-lowered': f'0.06, from kimg {half:.0f} on 0.006'},
+           {'healthy': 'learning rate 0.003, the preset\'s', 'many': '0.02',
+            'rate-high': '0.06', 'rate-lowered': f'0.06, from kimg {half:.0f} on 0.006'},
            ('swd16k',))
 
 
@@ -244,28 +249,29 @@ def rates_of(value):
     return [f'--G_lrate_base={value}', f'--D_lrate_base={value}']
 
 
-def branched(lab, name, value):
-    """A run that begins as 'rate-start' and goes on with other learning rates."""
+def lowered(lab):
+    """Half of a run with rates that are too high, and a copy of it that goes on with lower ones."""
+    name = 'rate-lowered'
     if not os.path.isdir(lab.path(name)):
         lab.train('rate-start', *rates_of(0.06), share=0.5)
         shutil.copytree(lab.path('rate-start'), lab.path(name))
-    lab.train(name, *rates_of(value), '--resume=latest')
+    lab.train(name, *rates_of(0.006), '--resume=latest')
 
 
 RUNS = {
     'healthy': lambda lab: lab.train('healthy'),
-    'few': lambda lab: lab.train('few', data='few'),
+    'many': lambda lab: lab.train('many', *rates_of(0.02), share=2 / 3),
+    'few': lambda lab: lab.train('few', *rates_of(0.02), data='digits-few', share=2 / 3),
     'collapse': lambda lab: lab.train('collapse', '--G_loss=G_wgan', '--D_loss=D_wgan',
-                                      '--mbstd_group_size=0'),
-    'strong-D': lambda lab: lab.train('strong-D', '--r1_gamma=0.001'),
-    'rate-high': lambda lab: lab.train('rate-high', *rates_of(0.02)),
-    'rate-kept': lambda lab: branched(lab, 'rate-kept', 0.06),
-    'rate-lowered': lambda lab: branched(lab, 'rate-lowered', 0.006)}
+                                      '--mbstd_group_size=0', share=2 / 3),
+    'strong-D': lambda lab: lab.train('strong-D', '--r1_gamma=0.001', share=2 / 3),
+    'rate-high': lambda lab: lab.train('rate-high', *rates_of(0.06)),
+    'rate-lowered': lowered}
 TOPICS = {  # {topic: (runs it draws, what draws it)}
-    'memorising': (('healthy', 'few'), memorising),
+    'memorising': (('few', 'many'), memorising),
     'collapse': (('collapse',), collapse),
     'strong-D': (('healthy', 'strong-D'), strong_D),
-    'rates': (('healthy', 'rate-high', 'rate-kept', 'rate-lowered'), rates),
+    'rates': (('healthy', 'many', 'rate-high', 'rate-lowered'), rates),
     'growing': (('healthy',), growing),
     'truncation': (('healthy',), truncation),
     'repeats': ((), repeats)}

@@ -88,19 +88,18 @@ TINY = ['--total_kimg=0.32', '--lod_training_kimg=0.016', '--lod_transition_kimg
 
 
 def test_troubles_are_trained_and_drawn(tmp_path):
-    text = printed_by('training_troubles.py', f'--outdir={tmp_path}', '--only=memorising,growing',
+    text = printed_by('training_troubles.py', f'--outdir={tmp_path}', '--only=memorising',
                       *TINY)
-    for name, parts in (('memorising', 2 * (2 * 48 + 2)), ('lod', 5 * 48)):
-        width, height = Image.open(tmp_path / f'trouble-{name}.png').size
-        assert width == 16 * 48 + 15 * 2 and height > parts
+    assert Image.open(tmp_path / 'trouble-memorising.png').size == (
+        16 * 48 + 15 * 2, 2 * (20 + 2 * 48 + 2))
     assert '50 training images' in text and '1,797 training images' in text
-    assert len(re.findall(r'^few .* loss_D ', text, re.M)) == 6
+    assert len(re.findall(r'^few .* loss_D ', text, re.M)) > 3
 
 
-def test_a_branch_goes_on_where_its_start_ended(tmp_path):
+def test_the_lowered_rate_goes_on_where_the_high_one_ended(tmp_path):
     lab = training_troubles.Lab(str(tmp_path), 0.256, TINY[1:])
     training_troubles.make_data(lab)
-    training_troubles.branched(lab, 'rate-lowered', 0.006)
+    training_troubles.lowered(lab)
     ticks = training_troubles.stats(lab.run_dir('rate-lowered'))
     assert [(tick['nimg'], tick['G_lrate']) for tick in ticks] == [  # 4 minibatches of 16 a tick
         (64, 0.06), (128, 0.06), (192, 0.006), (256, 0.006)]
