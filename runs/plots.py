@@ -133,7 +133,8 @@ def draw(runs: list[Curves], path):
             axes.xaxis.set_tick_params(labelbottom=True)
     for axes in panels[len(curves):]:
         axes.set_axis_off()
-    _finish_lod_axes(panels[list(curves).index('lod')], full_resolution_log2(runs))
+    if 'lod' in curves:
+        _finish_lod_axes(panels[list(curves).index('lod')], full_resolution_log2(runs))
     figure.align_ylabels()
     figure.legend(panels[0].lines, names, loc='outside upper left', frameon=False)
     picture = io.BytesIO()

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -15,6 +16,7 @@ sys.path.append(str(BENCHMARKS))
 
 import arithmetic  # noqa: E402
 import cost_growth  # noqa: E402
+import training_troubles  # noqa: E402
 
 
 @pytest.mark.parametrize('config', [GeneratorConfig(), DiscriminatorConfig()])
@@ -78,3 +80,34 @@ def test_growth_is_drawn(tmp_path):
     assert results[1]['flops'] == 2 * results[0]['flops']
     cost_growth.draw({'minibatch': ('minibatch', results)}, tmp_path / 'growth.png')
     assert Image.open(tmp_path / 'growth.png').size == (800, 272)
+
+
+TINY = ['--total_kimg=0.32', '--lod_training_kimg=0.016', '--lod_transition_kimg=0.016',
+        '--tick_kimg_base=0.016', '--metrics=none', '--fmap_max=8', '--latent_size=8',
+        '--dlatent_size=8', '--mapping_fmaps=8', '--mapping_layers=1']
+
+
+def test_troubles_are_trained_and_drawn(tmp_path):
+    text = printed_by('training_troubles.py', f'--outdir={tmp_path}', '--only=memorising',
+                      *TINY)
+    assert Image.open(tmp_path / 'trouble-memorising.png').size == (
+        16 * 48 + 15 * 2, 2 * (20 + 2 * 48 + 2))
+    assert '50 training images' in text and '1,797 training images' in text
+    assert len(re.findall(r'^few .* loss_D ', text, re.M)) > 3
+
+
+def test_the_lowered_rate_goes_on_where_the_high_one_ended(tmp_path):
+    lab = training_troubles.Lab(str(tmp_path), 0.256, TINY[1:])
+    training_troubles.make_data(lab)
+    training_troubles.lowered(lab)
+    ticks = training_troubles.stats(lab.run_dir('rate-lowered'))
+    assert [(tick['nimg'], tick['G_lrate']) for tick in ticks] == [  # 4 minibatches of 16 a tick
+        (64, 0.06), (128, 0.06), (192, 0.006), (256, 0.006)]
+
+
+def test_an_image_is_nearest_to_its_copy_or_where_told_to_another():
+    images = np.arange(4, dtype=np.uint8)[:, None, None, None] ** 2 * np.ones([1, 2, 2, 1])
+    found, nearest = training_troubles.distances(images[::-1], images)
+    assert (found == 0).all() and nearest.tolist() == [3, 2, 1, 0]
+    found, nearest = training_troubles.distances(images, images, same=True)
+    assert found.tolist() == [1, 1, 3, 5] and nearest.tolist() == [1, 0, 1, 2]

@@ -146,15 +146,3 @@ def test_transfer_starts_at_full_resolution_unless_told(outcomes):
 
 def test_latest_without_a_run_says_so(outcomes):
     assert 'there is no run *-sgan-spots-1gpu' in outcomes[0]['latest_of_none'][1]
-
-
-def test_every_option_is_documented():
-    from cli.options import all_options
-    undocumented = [name for name, option in all_options().items() if len(option.help) < 12]
-    assert not undocumented, undocumented
-
-
-def test_the_page_of_options_names_every_flag():
-    from cli.options import all_options
-    page = (pathlib.Path(__file__).parents[1] / 'docs' / 'options.md').read_text()
-    assert not [name for name in all_options() if f'`--{name}`' not in page]
