@@ -7,7 +7,7 @@ import math
 import typing
 from typing import Any, Callable, NamedTuple, Optional, Union
 
-from training.config import Pairs
+from training import config
 
 
 class FieldType(NamedTuple):
@@ -67,7 +67,7 @@ FIELD_TYPES = {  # {a field's type hint: what is known of it}
     Union[bool, str]: FieldType(_bool_or_auto, "'true', 'false' or 'auto'", (bool, str)),
     Optional[tuple[float, ...]]: FieldType(_optional(_numbers), "numbers such as 1,2,1 or 'none'",
                                            (tuple, list, NONE)),
-    Pairs: FieldType(_pairs, 'pairs such as 8:256,16:128', (tuple, list))}
+    config.Pairs: FieldType(_pairs, 'pairs such as 8:256,16:128', (tuple, list))}
 
 
 def field_types(config_class):
