@@ -13,18 +13,14 @@ import os
 
 from absl import flags
 
-from cli import startup
+from cli import shared_flags, startup
 from pictures.latents import class_labels, latents_of, parse_floats, parse_numbers
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string('network', None, 'Network: a path, a URL or a short name (ffhq, ...).')
+shared_flags.define('network', 'trunc', 'class_idx', 'cache_dir')
 flags.DEFINE_string('seeds', '0-7', 'Which latents: numbers and ranges, such as 0-35,99.')
 flags.DEFINE_string('w', None, 'Instead of seeds: .npz file that --save_w wrote.')
-flags.DEFINE_float('trunc', None, 'Truncation psi: 1 = none, 0 = the average image. Default: the '
-                   "network's own, 0.7 as a rule; with --w none.")
-flags.DEFINE_integer('class_idx', None, 'Class of all images, for a conditional network. Default: '
-                     'each class in turn.')
 flags.DEFINE_enum('noise', 'stored', ['stored', 'random', 'none'], 'Noise of the images: the maps '
                   'stored in the network, fresh ones, or none.')
 flags.DEFINE_string('sweep', None, 'Sheet of each image at these truncations, such as 1,0.7,0,-1.')
@@ -38,8 +34,6 @@ flags.DEFINE_integer('steps', 9, 'Images in each strip.', lower_bound=2)
 flags.DEFINE_boolean('save_w', False, 'Also write the w of the images to OUTDIR/w.npz.')
 flags.DEFINE_string('crop', 'full', "What is shown of each image: full, 512x384 = the middle rows, "
                     'or auto = without black bars, if the network makes such.')
-flags.DEFINE_string('cache_dir', None, 'Where downloads are kept; default: $STYLEGAN_CACHE_DIR or '
-                    '~/.cache/stylegan-tf2.')
 flags.DEFINE_string('outdir', 'out/pictures', 'Where the pictures are written.')
 flags.mark_flag_as_required('network')
 

@@ -12,11 +12,12 @@ import os
 
 from absl import flags
 
-from cli import startup
+from cli import shared_flags, startup
 from pictures.latents import parse_numbers
 
 FLAGS = flags.FLAGS
 
+shared_flags.define('class_idx', 'cache_dir')
 flags.DEFINE_string('network', None, 'Network of all figures: a path, a URL or a short name '
                     '(ffhq, ...). Default: for each figure the published one that the paper shows.')
 flags.DEFINE_string('figures', None, 'Which figures of the paper, such as 2,3,8. Default: all that '
@@ -27,12 +28,8 @@ flags.DEFINE_string('seeds', None, 'Images of figures 4, 5 and 8. Default: those
 flags.DEFINE_string('row_seeds', None, 'Images at the left of Figure 3, which the styles go into.')
 flags.DEFINE_string('col_seeds', None, 'Images at the top of Figure 3, which styles come from.')
 flags.DEFINE_integer('grid_seed', None, 'Seed of all images of figures 2, 10, 11 and 12.')
-flags.DEFINE_integer('class_idx', None, 'Class of all images, for a conditional network. Default: '
-                     'each class in turn.')
 flags.DEFINE_string('crop', 'auto', "What is shown of each image: 512x384 = the middle rows, full, "
                     'or auto = without black bars, if the network makes such.')
-flags.DEFINE_string('cache_dir', None, 'Where downloads are kept; default: $STYLEGAN_CACHE_DIR or '
-                    '~/.cache/stylegan-tf2.')
 flags.DEFINE_string('outdir', 'out/figures', 'Where the figures are written.')
 
 

@@ -17,15 +17,13 @@ import re
 import tqdm
 from absl import flags
 
-from cli import startup
+from cli import shared_flags, startup
 from pictures.latents import class_labels, latents_of, parse_numbers
 
 FLAGS = flags.FLAGS
 KINDS = ['walk', 'coarse', 'fine', 'noise', 'truncation', 'keys']
 
-flags.DEFINE_string('network', None, 'Network: a path, a URL or a short name (ffhq, ...).')
-flags.DEFINE_string('cache_dir', None, 'Where downloads are kept; default: $STYLEGAN_CACHE_DIR or '
-                    '~/.cache/stylegan-tf2.')
+shared_flags.define('network', 'trunc', 'class_idx', 'cache_dir')
 flags.DEFINE_string('run', None, 'Instead of a network: a run directory, or the number of a run in '
                     'results/, whose fakes*.png become the film.')
 flags.DEFINE_enum('kind', 'walk', KINDS, 'What the film shows.')
@@ -41,10 +39,6 @@ flags.DEFINE_string('grid', None, 'Columns and rows of images, such as 3x2. Defa
                     'walks, else as many as there are seeds.')
 flags.DEFINE_string('seeds', None, 'The fixed images, or the key frames: such as 0-5,99.')
 flags.DEFINE_string('w', None, 'Instead of seeds: .npz file that generate.py --save_w wrote.')
-flags.DEFINE_float('trunc', None, 'Truncation psi: 1 = none, 0 = the average image. Default: the '
-                   "network's own, 0.7 as a rule; with --w none.")
-flags.DEFINE_integer('class_idx', None, 'Class of all images, for a conditional network. Default: '
-                     'each class in turn.')
 flags.DEFINE_string('crop', 'auto', "What is shown of each image: full, 512x384 = the middle rows, "
                     'or auto = without black bars, if the network makes such.')
 

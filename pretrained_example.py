@@ -14,24 +14,21 @@ import sys
 
 from absl import flags
 
-from cli import startup
+from cli import shared_flags, startup
 from formats import download
 from pictures.latents import class_labels, latents_of, parse_numbers
 
 FLAGS = flags.FLAGS
 MINIBATCH = 8  # images at once: 1024x1024 ones fit into 8 GB
 
+shared_flags.define('class_idx', 'cache_dir')
 flags.DEFINE_string('network', None, 'Network: a .safetensors file, a .pkl of the reference, a '
                     'URL, or ffhq, celebahq, bedrooms, cars, cats: the published ones.')
 flags.DEFINE_string('seeds', '0-35', 'Which latents: numbers and ranges, such as 0-35,99.')
 flags.DEFINE_float('trunc', None, 'Truncation psi: 1 = none, 0 = the average image; default: the '
                    "network's own, 0.7 as a rule.")
 flags.DEFINE_boolean('randomize_noise', False, 'Fresh noise in each image, not the stored maps.')
-flags.DEFINE_integer('class_idx', None, 'Class of all images, for a conditional network; default: '
-                     'each class in turn.')
 flags.DEFINE_string('outdir', 'out', 'Where the images are written.')
-flags.DEFINE_string('cache_dir', None, 'Where downloads are kept; default: $STYLEGAN_CACHE_DIR or '
-                    '~/.cache/stylegan-tf2.')
 flags.mark_flag_as_required('network')
 
 

@@ -14,10 +14,11 @@ import sys
 import tqdm
 from absl import flags
 
-from cli import startup
+from cli import shared_flags, startup
 
 FLAGS = flags.FLAGS
 
+shared_flags.define('cache_dir')
 flags.DEFINE_string('network', None, 'Network with its discriminator: a path, a URL or a short '
                     'name (ffhq, ...).')
 flags.DEFINE_string('data', None, 'Images: a dataset, a folder (with sub-folders) or a zip file. '
@@ -30,8 +31,6 @@ flags.DEFINE_string('labels', None, 'Classes of the images, for a conditional ne
                     'each sub-folder is one, or a JSON or CSV file. Default: dataset.json, or '
                     'those of the dataset.')
 flags.DEFINE_integer('class_idx', None, 'Class of all images, for a conditional network.')
-flags.DEFINE_string('cache_dir', None, 'Where downloads are kept; default: $STYLEGAN_CACHE_DIR or '
-                    '~/.cache/stylegan-tf2.')
 flags.DEFINE_string('outdir', 'out/ranking', 'Where the files are written.')
 flags.mark_flags_as_required(['network', 'data'])
 

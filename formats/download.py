@@ -240,7 +240,7 @@ def _fetch_rest(session, url, part):
 
 
 def _fetch_all(url, part):
-    """Downloads to the file `part`, going on for as long as each attempt brings more of it."""
+    """Downloads to the file `part`, resuming as long as each attempt brings more of it."""
     session = _Session()
     while True:
         before = _size(part)

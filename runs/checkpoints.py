@@ -65,7 +65,7 @@ class Checkpoints:
 
     def what_is_saved(self):
         """A sentence for whoever has to start the run again."""
-        return f'Saved: kimg {self.newest_kimg():.1f}; go on with --resume=latest.'
+        return f'Saved: kimg {self.newest_kimg():.1f}; resume with --resume=latest.'
 
     def save(self):
         """Writes one, unless this very moment is saved already; then removes those of long ago.

@@ -130,7 +130,7 @@ def test_nothing_that_was_trained_is_lost(whole, tmp_path, monkeypatch):
         with pytest.raises(ValueError) as caught:
             loop.train(dataclasses.replace(config, probe=False), str(tmp_path))
     assert str(caught.value) == (
-        'Out of memory in drawing the samples at 4x4 with 8 images. Saved: kimg 0.2; go on with '
+        'Out of memory in drawing the samples at 4x4 with 8 images. Saved: kimg 0.2; resume with '
         '--resume=latest. Use --batch_gpu=4: the same training in less memory, slower.')
     assert newest_nimg(tmp_path / 'checkpoints') == 224
     with monkeypatch.context() as patched:

@@ -169,4 +169,4 @@ def plain_losses(replicas: Replicas, when=lambda: 'before the training began'):
         lost = f'Worker {others[0]}' if others else 'Another worker'
         raise ValueError(f'{lost} was lost {when()}: it ended, or cannot be reached; what it '
                          'printed may say why. Start all workers again with the same command: '
-                         'they go on from the newest checkpoint.') from error
+                         'they resume from the newest checkpoint.') from error

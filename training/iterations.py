@@ -85,7 +85,7 @@ class Iterations:
             self._iterate(sched, scalars)
 
     def try_step(self, sched):
-        """One iteration on black images, with the very function that training goes on with."""
+        """One iteration on black images, with the function that training then uses."""
         self._compile(sched)
         size, share = sched.resolution, sched.minibatch // self.replicas.workers
         images = tf.zeros([share, size, size, self.dataset.num_channels], tf.uint8)

@@ -134,7 +134,7 @@ class Run:
         if self.replicas.any_worker(stop.number is not None):
             self.recovery.save()
             raise Interrupted(f'Stopped at kimg {self.state.kimg:.1f}. Run the same command again '
-                              'to go on from the newest checkpoint, '
+                              'to resume from the newest checkpoint, '
                               f'kimg {self.recovery.newest_kimg():.1f}.')
 
     def save_if_due(self, sched):

@@ -141,8 +141,8 @@ def _checked_kwarg(name, kind, value):
 def config_of(state: NetworkState):
     """The config of a network in a pickle: its static_kwargs, and the rest from its variables.
 
-    Arguments that the reference's builders pass over, or that belong to a call here
-    (randomize_noise, dlatent_broadcast, ...), are passed over.
+    Arguments that the reference's builders ignore, or that belong to a call here
+    (randomize_noise, dlatent_broadcast, ...), are ignored.
     """
     _check_generation(state)
     given = {}

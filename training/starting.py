@@ -17,7 +17,7 @@ from training.config_json import run_config_from_json
 from training.schedule import chunks_of, full_resolution_kimg, training_schedule
 
 # Options that decide no number of a training (batch_gpu: rounding, and the groups of the minibatch
-# stddev only): a command may change them and still go on with a run.
+# stddev only): a command may change them and still resume a run.
 FREE = {'total_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks', 'checkpoint_ticks',
         'checkpoint_minutes', 'keep_checkpoints', 'keep_snapshots', 'grid', 'grid_layout',
         'histograms', 'probe', 'batch_gpu', 'schedule.tick_kimg_base', 'schedule.tick_kimg_dict'}
@@ -28,7 +28,7 @@ class Start(NamedTuple):
     """How a run begins."""
     config: RunConfig
     description: str
-    run_dir: Optional[str] = None   # an earlier run to go on with; None = a new directory
+    run_dir: Optional[str] = None   # an earlier run to resume; None = a new directory
     complete: bool = False          # whether that run has nothing left to do
     initial: Any = None             # Snapshot with the weights of a new run; None = fresh weights
     origin: Optional[directory.Origin] = None  # where those weights are from
@@ -176,7 +176,7 @@ def _difference(run_dir, config, origin):
         earlier = directory.load_options(run_dir, run_config_from_json)
         its_origin = directory.load_origin(run_dir)
     except ValueError as error:
-        return f'cannot be gone on with: {error}'
+        return f'cannot be resumed: {error}'
     if its_origin is None and origin is not None:
         return 'began with fresh weights'
     if its_origin is not None and not its_origin.same(origin):
@@ -186,7 +186,7 @@ def _difference(run_dir, config, origin):
         return None
     more = f' and {len(changed) - 1} more' if len(changed) > 1 else ''
     return (f'has other options: {changed[0]} {_flat(earlier).get(changed[0])} there, '
-            f'{_flat(config).get(changed[0])} here{more}; --resume=latest would go on with it')
+            f'{_flat(config).get(changed[0])} here{more}; --resume=latest would resume it')
 
 
 def _go_on(config, run_dir):
@@ -199,12 +199,12 @@ def _go_on(config, run_dir):
     config = dataclasses.replace(config, G=earlier.G, D=earlier.D)
     nimg = newest_nimg(os.path.join(run_dir, directory.CHECKPOINTS))
     if nimg is None:
-        raise ValueError(f'{run_dir}: has no checkpoint to go on from. To start a new run from one '
+        raise ValueError(f'{run_dir}: has no checkpoint to resume from. To start a new run from one '
                          'of its network files: --resume=FILE, with --resume_kimg if need be.')
     if directory.is_finished(run_dir) and nimg >= int(config.total_kimg * 1000):
         another = 'another --seed' if directory.has_origin(run_dir) else '--resume=none'
         return Start(config, f'{run_dir}. This run is complete: {nimg / 1000:g} of '
-                             f'{config.total_kimg:g} kimg. A larger --total_kimg goes on with it, '
+                             f'{config.total_kimg:g} kimg. A larger --total_kimg continues it, '
                              f'{another} starts another.', run_dir=run_dir, complete=True)
     changes = ', '.join(_changed(earlier, config))
     return Start(config, f'the newest checkpoint of {run_dir}, kimg {nimg / 1000:g}'
