@@ -199,8 +199,8 @@ def _go_on(config, run_dir):
     config = dataclasses.replace(config, G=earlier.G, D=earlier.D)
     nimg = newest_nimg(os.path.join(run_dir, directory.CHECKPOINTS))
     if nimg is None:
-        raise ValueError(f'{run_dir}: has no checkpoint to resume from. To start a new run from one '
-                         'of its network files: --resume=FILE, with --resume_kimg if need be.')
+        raise ValueError(f'{run_dir}: has no checkpoint to resume from. To start a new run from '
+                         'one of its network files: --resume=FILE, with --resume_kimg if need be.')
     if directory.is_finished(run_dir) and nimg >= int(config.total_kimg * 1000):
         another = 'another --seed' if directory.has_origin(run_dir) else '--resume=none'
         return Start(config, f'{run_dir}. This run is complete: {nimg / 1000:g} of '
