@@ -55,15 +55,17 @@ def greedy(discriminator_loss, allowed_steps):
     """
     done, traced = tf.Variable(0, dtype=tf.int64), []
 
-    def loss(config, D, reals, fakes, level, mixing, penalty_of):
-        traced.append(level)
-        result = discriminator_loss(config, D, reals, fakes, level, mixing, penalty_of)
-        if level > 0:
-            return result
-        is_too_much = done.assign_add(1) > allowed_steps
-        return result + ask_for(tf.where(is_too_much, np.int64(2**48), np.int64(1)))
+    def chosen(config):
+        def loss(D, reals, fakes, inputs):
+            traced.append(inputs.level)
+            losses, stats = discriminator_loss(config)(D, reals, fakes, inputs)
+            if inputs.level > 0:
+                return losses, stats
+            is_too_much = done.assign_add(1) > allowed_steps
+            return losses + ask_for(tf.where(is_too_much, np.int64(2**48), np.int64(1))), stats
+        return loss
 
-    return loss, traced
+    return chosen, traced
 
 
 @pytest.fixture(scope='module')

@@ -31,23 +31,22 @@ def compiled_iteration(state: TrainingState, config: RunConfig, replicas: Replic
 
     def on_replica(seed_of_run, iteration, batches, G_labels, alpha, G_lrate, D_lrate, ema_beta):
         base = folded_seed(folded_seed([seed_of_run, 0], iteration), replica_number())
-        options = {'level': level, 'alpha': alpha, 'losses': config.losses, 'chunks': chunks,
-                   'randomize_noise': True, 'style_mixing': True}
         shape = [size, config.G.latent_size]
         for repeat, (images, labels) in enumerate(batches):
             images, labels = replicas.own_rows(images), replicas.own_rows(labels)
             seed = folded_seed(base, repeat)
+            options = StepOptions(level, alpha, config.losses, randomize_noise=True,
+                                  style_mixing=True, seed=seed, chunks=chunks)
             reals = blend_reals(images, alpha, config.mirror_augment, folded_seed(seed, 10))
             z_d = random_normal(shape, folded_seed(seed, 11))
             if repeat < config.D_repeats - 1:
-                discriminator_step(state, reals, labels, z_d, D_lrate,
-                                   StepOptions(seed=seed, **options))
+                discriminator_step(state, reals, labels, z_d, D_lrate, options)
                 state.update_moving_average(ema_beta)
             else:
                 z_g = random_normal(shape, folded_seed(seed, 12))
                 train_iteration(state, reals, labels, z_d, z_g, G_lrate=G_lrate, D_lrate=D_lrate,
-                                ema_beta=ema_beta, G_labels=replicas.own_rows(G_labels), seed=seed,
-                                **options)
+                                ema_beta=ema_beta, G_labels=replicas.own_rows(G_labels),
+                                **options._asdict())
 
     def iterate(batches, G_labels, *scalars):
         seed = run_seed(config.seed, state.rollbacks.read_value())

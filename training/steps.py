@@ -58,17 +58,12 @@ class StepOptions(NamedTuple):
 def _step(state, part, lrate, loss_of, per_image, options):
     """One update of `part`. Returns the mean loss over the whole minibatch, before the update.
 
-    Only of the layers that `level` reaches: with beta_1 = 0, Adam leaves a variable whose gradient
-    is zero where it is, as the reference's does with the others. (Their second moments, which would
-    decay, are reset when lod comes to reach them.)
-
-    Args:
-        part: 'G' or 'D'.
-        loss_of: shares of the images in `per_image` -> (the loss, the mean w of the fakes, {name:
-            what else the log wants}), means over those images.
+    Only of the layers that the level reaches: with beta_1 = 0, Adam leaves a variable whose
+    gradient is zero where it is. (Its second moment, which would decay, is reset when lod comes to
+    reach it.) part: 'G' or 'D'. loss_of: shares of `per_image` -> (loss, mean w of the fakes,
+    {name: what else the log wants}), means over the images of the share.
     """
-    network = getattr(state, part)
-    optimizer = getattr(state, f'{part}_opt')
+    network, optimizer = getattr(state, part), getattr(state, f'{part}_opt')
     reaches = reached(network, options.level)
     variables = [variable for variable, is_reached in zip(network.trainable_variables, reaches)
                  if is_reached]
@@ -89,13 +84,11 @@ def _step(state, part, lrate, loss_of, per_image, options):
     loss, stats, gradients = mean_over_replicas((loss, stats, gradients))
 
     # The update.
-    scale = tf.identity(optimizer.loss_scale)
-    gradients = iter(gradients)
+    scale, gradients = tf.identity(optimizer.loss_scale), iter(gradients)
     gradients = [next(gradients) if is_reached else None for is_reached in reaches]
     skipped = optimizer.apply_if_finite(gradients, network.trainable_variables, lrate)
 
-    # What the log wants. What overflows under a loss scale that can still be halved is no sign of
-    # trouble.
+    # For the log: what overflows under a scale that can still be halved is no sign of trouble.
     state.add_stats({f'skipped_{part}': skipped})
     state.add_stats({f'loss_{part}': loss, **stats}, counted=(skipped == 0) | (scale <= 1))
     with tf.control_dependencies([skipped]):  # the loss is there when the update is done
