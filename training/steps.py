@@ -87,8 +87,7 @@ def _step(state, part, lrate, loss_of, per_image, options):
     loss, stats, gradients = mean_over_replicas((loss, stats, gradients))
 
     # The update.
-    scale = tf.identity(optimizer.loss_scale)
-    gradients = iter(gradients)
+    scale, gradients = tf.identity(optimizer.loss_scale), iter(gradients)
     gradients = [next(gradients) if is_reached else None for is_reached in reaches]
     skipped = optimizer.apply_if_finite(gradients, network.trainable_variables, lrate)
 
