@@ -63,8 +63,7 @@ def _step(state, part, lrate, loss_of, per_image, options):
 
     Args:
         part: 'G' or 'D'.
-        loss_of: shares of `per_image` -> (loss, mean w of the fakes, {name: what else the log
-            wants}), means over the images of the share.
+        loss_of: shares of `per_image` -> (loss, mean w of the fakes, {name: statistic}), means.
     """
     network, optimizer = getattr(state, part), getattr(state, f'{part}_opt')
     reaches = reached(network, options.level)
