@@ -50,14 +50,20 @@ def assert_recorded(actual, key, name, least_scale=0.0):
     np.testing.assert_allclose(actual, expected, rtol=0, atol=limit * scale)
 
 
+@pytest.fixture(params=['CPU', 'GPU'])
+def operations(request, monkeypatch):
+    """Those of a CPU, then those of a GPU."""
+    monkeypatch.setattr(resampling, '_has_gpu', lambda: request.param == 'GPU')
+
+
 @pytest.mark.parametrize('key', CASES)
-def test_images_are_those_recorded(key):
+def test_images_are_those_recorded(key, operations):
     images, _, parameters = inputs(key)
     assert_recorded(augment.apply(images, parameters), key, 'out', least_scale=1)
 
 
 @pytest.mark.parametrize('key', WITH_GRADIENT)
-def test_gradients_are_those_recorded(key):
+def test_gradients_are_those_recorded(key, operations):
     images, weights, parameters = inputs(key)
     with tf.GradientTape() as tape:
         tape.watch(images)
@@ -75,7 +81,7 @@ def penalty_of(images, weights, parameters):
 
 
 @pytest.mark.parametrize('key', WITH_PENALTY)
-def test_penalties_and_their_gradients_are_those_recorded(key):
+def test_penalties_and_their_gradients_are_those_recorded(key, operations):
     images, weights, parameters = inputs(key)
     with tf.GradientTape() as tape:
         tape.watch(weights)
