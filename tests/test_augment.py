@@ -202,6 +202,14 @@ def test_each_pipe_has_the_parameters_of_its_transformations(pipe):
     assert augment.apply(tf.zeros([2, 8, 8, 3]), drawn).shape == (2, 8, 8, 3)
 
 
+@pytest.mark.parametrize('pipe', [*pipes.PIPES, *pipes.BLIT, *pipes.GEOM])
+def test_compiled_pipes_are_those_that_are_not(pipe):
+    images, config = tf.random.stateless_normal([3, 8, 16, 3], [0, 0]), AugmentConfig(pipe=pipe)
+    compiled = tf.function(lambda images, p: augment.augment(images, p, config, seed=[4, 5]))
+    np.testing.assert_allclose(compiled(images, tf.constant(0.9)),
+                               augment.augment(images, 0.9, config, seed=[4, 5]), atol=1e-5)
+
+
 @pytest.fixture(scope='module')
 def drawn():
     """{name: [40000] or [40000, 2]} drawn at p = 0.5."""

@@ -275,11 +275,12 @@ def _filtered(images, band_gains):
 
 def _cut_out(images, size, center):
     """Images with a grey square (or what the border leaves of it)."""
-    def is_near(pixels, axis):
+    def is_near(pixels, center):
         place = (tf.range(pixels, dtype=tf.float32) + 0.5) / pixels
-        return tf.abs(place - center[:, axis, tf.newaxis]) < size[:, tf.newaxis] / 2
+        return tf.abs(place - center[:, tf.newaxis]) < size[:, tf.newaxis] / 2
 
-    columns, rows = is_near(images.shape[2], 0), is_near(images.shape[1], 1)
+    # Not center[:, 0, tf.newaxis]: Grappler, which undoes slices of stacks, loses the new axis.
+    columns, rows = is_near(images.shape[2], center[:, 0]), is_near(images.shape[1], center[:, 1])
     inside = rows[:, :, tf.newaxis] & columns[:, tf.newaxis]
     return tf.where(inside[..., tf.newaxis], 0.0, images)
 

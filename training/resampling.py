@@ -141,8 +141,10 @@ def _gathers(places, weights, num_rows):
 def _sparse_products(places, weights, num_rows):
     """The same as products of a sparse matrix: on a CPU, twice as fast with three channels."""
     count = tf.shape(places)[1]
-    indices = tf.stack([tf.tile(tf.range(count), [4]), tf.reshape(places, [-1])], axis=1)
-    matrix = {'a_indices': tf.cast(indices, tf.int64), 'a_values': tf.reshape(weights, [-1]),
+    indices = tf.stack([tf.tile(tf.range(count), [4]), tf.reshape(places, [-1])])
+    # Transposed, as stacking along the last axis takes twice the time.
+    matrix = {'a_indices': tf.cast(tf.transpose(indices), tf.int64),
+              'a_values': tf.reshape(weights, [-1]),
               'a_shape': tf.cast(tf.stack([count, num_rows]), tf.int64)}
     product = tf.raw_ops.SparseTensorDenseMatMul
     return (lambda rows: product(b=rows, **matrix),
