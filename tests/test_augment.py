@@ -115,7 +115,7 @@ def test_filters_are_those_recorded():
 
 
 def doubled_whole(x):
-    """Along the first axis: mirrored by n - 1 pixels, then twice the size, as ada.md says it."""
+    """Along the first axis: mirrored by n - 1 pixels, then twice the size, as one matrix."""
     size = len(x)
     x = np.pad(x, [(size - 1, size - 1), (0, 0)], 'reflect')
     taps = np.zeros([2 * len(x), len(x)])
@@ -140,7 +140,7 @@ def test_every_sample_of_the_mirrored_image_is_at_its_place(size):
 
 
 def resampled_whole(image, matrix):
-    """Sections 3.2 to 3.4 of ada.md word by word, in float64: [n, n] -> [n, n]."""
+    """The method word by word, margins as large as they get, in float64: [n, n] -> [n, n]."""
     size, padded = len(image), 3 * len(image) - 2
     u = doubled_whole(doubled_whole(image).T).T
     grid = (np.arange(2 * size + 12) - (2 * size + 11) / 2 + 1 / 2) / 2
