@@ -1,8 +1,9 @@
 """Images under an affine map, each its own: doubled, sampled bilinearly, halved.
 
 Karras et al. 2020 (ADA), appendix B: mirrored borders, and the sym6 wavelet's low-pass, in float32
-whatever the network computes in. All of it is linear in the images and made of convolutions,
-gathers and sums by index, so that derivatives of every order are exact.
+whatever the network computes in. All of it is linear in the images and made of operations whose
+transposes are at hand, so that derivatives of every order are exact. (TensorFlow's own
+ImageProjectiveTransformV3 has the inverse map for a gradient.)
 
 Along an axis of n pixels the image is mirrored by n - 1 pixels on either side, and grey (0) ends
 that: 3n - 2 pixels, 6n - 4 samples after doubling. The mirrored image repeats itself after 2n - 2
