@@ -70,7 +70,7 @@ def fresh_state(case):
     return state
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def shared_state(case):
     """At the starting weights; not to be trained."""
     return fresh_state(case)
@@ -151,7 +151,7 @@ def test_losses_and_gradients_are_the_recorded_ones(case, step):
         assert abs(np.sum(gradient * np.cos(np.arange(gradient.size))) - probe) < limit, name
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def trajectory(case):
     """(logs of the three iterations, {1 and 3: {'generator/...', 'ema/generator/...': array}})."""
     state, mask_fn = fresh_state(case), mask_fn_of(case)
@@ -301,7 +301,7 @@ def test_he_initialization_has_its_deviation_everywhere():
             tolerance = 5 / np.sqrt(2 * tf.size(variable))
             assert np.std(variable) == pytest.approx(expected, rel=float(tolerance)), name
         else:
-            is_norm_weight = 'norm' in name and name.endswith('.weight') or name == 'to_rgb.0.weight'
+            is_norm_weight = name.endswith(('norm1.weight', 'norm2.weight', 'to_rgb.0.weight'))
             np.testing.assert_array_equal(variable, float(is_norm_weight))
 
 
