@@ -18,6 +18,7 @@ MAY_USE = {
     'conversion': {'formats', 'runs', 'training'},
     'metrics': {'formats', 'runs', 'training', 'conversion'},
     'pictures': {'formats', 'runs', 'training', 'conversion', 'metrics'},
+    'translation': {'formats', 'runs', 'training', 'conversion', 'metrics'},
     'cli': {'formats', 'runs', 'training', 'conversion', 'metrics', 'pictures'},
 }
 OURS = set(MAY_USE)

@@ -248,10 +248,10 @@ class Noise(NamedLayer):
 class StyleModulation(NamedLayer):
     """AdaIN's second half: scales and shifts each channel as w says (section 2, equation 1)."""
 
-    def __init__(self, scope, dlatent_size, channels, use_wscale):
+    def __init__(self, scope, dlatent_size, channels, use_wscale, gain=1):
         super().__init__(scope)
         self.channels = channels
-        self.dense = Dense(scope, dlatent_size, 2 * channels, gain=1, use_wscale=use_wscale)
+        self.dense = Dense(scope, dlatent_size, 2 * channels, gain=gain, use_wscale=use_wscale)
         self.shift = Bias(scope, 2 * channels)
 
     def call(self, x, w):
@@ -312,3 +312,37 @@ def minibatch_stddev(x, group_size, num_features):
     y = tf.reduce_mean(y, axis=[1, 2, 4])                           # [N/G, F]
     y = tf.tile(y[:, tf.newaxis, tf.newaxis], [group, height, width, 1])
     return tf.concat([x, tf.cast(y, x.dtype)], axis=-1)
+
+
+def _exact_spatial_mean(x):
+    """`_spatial_mean` of images that need not be square, in two stages, which rounds less."""
+    if all(size and size % 4 == 0 for size in x.shape[1:3]):
+        x = tf.nn.avg_pool2d(x, 4, 4, 'VALID')
+    return tf.reduce_mean(x, axis=[1, 2], keepdims=True)
+
+
+def divided_instance_norm(x, epsilon):
+    """`instance_norm` with another epsilon and, as PyTorch has it, a division by the root.
+
+    A product with rsqrt, or means in one stage, would be further from PyTorch's rounding, which
+    shows where many layers with norms follow each other. (tf.nn.moments in place of the means ends
+    the graph optimizer of TensorFlow 2.15 where four steps are compiled as one.)
+    """
+    y = tf.cast(x, tf.float32)
+    y -= _exact_spatial_mean(y)
+    y /= tf.sqrt(_exact_spatial_mean(tf.square(y)) + epsilon)
+    return tf.cast(y, x.dtype)
+
+
+class InstanceNorm(NamedLayer):
+    """Instance norm followed by a learned weight and bias for each channel: [N, H, W, C]."""
+
+    def __init__(self, scope, channels, epsilon=1e-5):
+        super().__init__(scope)
+        self.epsilon = epsilon
+        self.add('weight', [channels], 'ones')
+        self.add('bias', [channels], 'zeros')
+
+    def call(self, x):
+        y = divided_instance_norm(x, self.epsilon)
+        return y * tf.cast(self.weight, y.dtype) + tf.cast(self.bias, y.dtype)

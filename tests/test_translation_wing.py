@@ -1,0 +1,127 @@
+"""The face network and its masks: recorded numbers, and masks made by plain NumPy loops."""
+
+import functools
+import zlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from parity_data import arrays
+
+from translation import reference
+from translation.wing import PARTS, FaceNetwork, masks_of_heatmaps
+
+LIMIT = 2e-4   # of tests/parity/starganv2/README.md
+
+
+def recorded():
+    return arrays('starganv2/wing/wing.npz')
+
+
+def weight_of(name, shape):
+    """The rule by which the recorded network's weights were made."""
+    random = np.random.RandomState(zlib.crc32((str(recorded()['salt']) + name).encode()))
+    if len(shape) == 4:
+        return random.randn(*shape) * np.sqrt(2 / np.prod(shape[1:]))
+    if name.endswith('running_var'):
+        return 1 + .5 * random.rand(*shape)
+    if name.endswith(('bias', 'running_mean')):
+        return .1 * random.randn(*shape)
+    return 1 + .1 * random.randn(*shape)
+
+
+@functools.cache
+def face_network():
+    network = FaceNetwork()
+    reference.assign(network, {name: weight_of(name, array.shape) for name, array in
+                               reference.variables(network).items()})
+    return network
+
+
+def recorded_images():
+    return tf.constant(recorded()['images'].transpose(0, 2, 3, 1))
+
+
+def test_face_network_gives_the_recorded_heatmaps():
+    images = tf.image.resize(recorded_images(), [256, 256]) / 2 + 0.5
+    heatmaps = face_network()(images)
+    assert heatmaps.shape == [2, 64, 64, 99]
+    expected = recorded()['f64/raw_heatmaps'].transpose(0, 2, 3, 1)
+    limit = LIMIT * (expected.std() + 0.05 * np.sqrt(np.mean(expected ** 2)))
+    assert np.abs(heatmaps[:, ::8, ::8] - expected).max() < limit
+
+
+def test_face_network_has_the_published_number_of_parameters():
+    learned = [variable for name, variable in reference.named_variables(face_network()).items()
+               if 'running' not in name]
+    assert sum(np.prod(variable.shape) for variable in learned) == 6333603
+
+
+def heatmaps_around(centres):
+    """[N, 98, 2] (row, column) -> [N, 64, 64, 98]."""
+    at = np.arange(64)
+    rows = (at[None, :, None, None] - centres[:, None, None, :, 0]) ** 2
+    columns = (at[None, None, :, None] - centres[:, None, None, :, 1]) ** 2
+    return np.exp(-(rows + columns) / (2 * 1.5 ** 2)).astype(np.float32)
+
+
+def test_masks_of_recorded_landmarks_are_the_recorded_ones():
+    masks = masks_of_heatmaps(heatmaps_around(recorded()['centres']))
+    for k, mask in enumerate(masks):
+        expected = recorded()[f'masks{k}_of_heatmaps'].transpose(0, 2, 3, 1)
+        assert np.abs(mask - expected).max() < LIMIT
+
+
+def resized(heatmap):
+    """[64, 64] -> [256, 256], bilinear, the corners on the corners."""
+    at = np.arange(256) * 63 / 255
+    for _ in range(2):
+        heatmap = np.stack([np.interp(at, np.arange(64), column) for column in heatmap.T])
+    return heatmap
+
+
+def plain_masks(heatmaps):
+    """The masks of one image [64, 64, 98], step by step as starganv2's description says them."""
+    maps = np.stack([resized(heatmaps[..., i]) for i in range(98)])
+    maps[maps < 0.1] = 0
+    for i in range(98):
+        maps[i] = (maps[i] - maps[i].min()) / (maps[i].max() - maps[i].min() + 1e-6)
+    maps[8:25] = maps[8:25] ** 3
+    for first, last, down, power in ((33, 50, 7, 2), (55, 59, -8, 4), (77, 81, 8, 4),
+                                     (83, 87, -8, 4), (88, 95, 2, 3)):
+        maps[first:last + 1] = np.roll(maps[first:last + 1], down, axis=1) ** power
+    for i in (*range(8), *range(25, 33), 33, 46, 76, 82):
+        maps[i] = 0
+    maps[52:55] = np.roll(maps[52:55], -4, axis=1)
+    maps[60:76] = np.roll(maps[60:76], 8, axis=1) ** 3 + np.roll(maps[60:76], 24, axis=1)
+    inner = [i for i in range(98) if not (8 <= i <= 24 or 33 <= i <= 50 or 76 <= i <= 95)]
+    return np.clip(maps.sum(axis=0), 0, 1), np.clip(maps[inner].sum(axis=0), 0, 1)
+
+
+def test_masks_of_any_heatmaps_are_those_of_plain_numpy():
+    heatmaps = np.random.RandomState(3).rand(2, 64, 64, 98).astype(np.float32) ** 8 * 0.3
+    for image, *masks in zip(heatmaps, *masks_of_heatmaps(heatmaps)):
+        for mask, expected in zip(masks, plain_masks(image.astype(np.float64))):
+            assert 0 < expected.mean() < 1
+            assert np.abs(mask[..., 0] - expected).max() < LIMIT
+
+
+@pytest.mark.parametrize('point', [0, 10, 33, 40, 46, 51, 53, 57, 65, 79, 85, 90, 97])
+def test_each_landmark_goes_where_its_part_says(point):
+    heatmaps = np.zeros([1, 64, 64, 98], np.float32)
+    heatmaps[..., point] = heatmaps_around(np.full([1, 98, 2], 30.0))[..., point]
+    for mask, expected in zip(masks_of_heatmaps(heatmaps), plain_masks(heatmaps[0])):
+        assert np.abs(mask[0, ..., 0] - expected).max() < LIMIT
+        used = [part for part in PARTS if part.first <= point <= part.last]
+        assert used or not expected.any()
+
+
+def test_masks_of_images_have_no_gradient_and_their_range():
+    images = recorded_images()[:1]
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        masks = face_network().masks(images)
+    assert tape.gradient(masks, images) is None
+    for mask in masks:
+        assert mask.shape == [1, 256, 256, 1]
+        assert 0 <= float(tf.reduce_min(mask)) <= float(tf.reduce_max(mask)) <= 1

@@ -1,0 +1,56 @@
+"""StarGAN v2's networks in the reference's own form: its names, and PyTorch's layouts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from training import layers
+from training.reference import check_fit
+from translation.networks import HIGH_PASS
+
+FROM_TORCH = {4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}   # [out, in, kh, kw] -> [kh, kw, in, out]
+TO_TORCH = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}
+FILTER = 'hpf.filter'                                # a constant of the reference's generators
+
+
+def named_variables(network):
+    """{official name: tf.Variable} of all variables of `network`, in the port's layouts."""
+    return {name.replace('/', '.'): variable
+            for name, variable in layers.named_variables(network).items()}
+
+
+def _constants(network):
+    """{name: array} of what official files hold beside the variables."""
+    w_hpf = getattr(getattr(network, 'config', None), 'w_hpf', 0)
+    has_filter = w_hpf > 0 and any(name.startswith('to_rgb') for name in named_variables(network))
+    return {FILTER: HIGH_PASS / np.float32(w_hpf)} if has_filter else {}
+
+
+def variables(network):
+    """{official name: float32 array in PyTorch's layout}, all that an official file would hold."""
+    arrays = {name: np.transpose(variable.numpy(), TO_TORCH[len(variable.shape)])
+              for name, variable in named_variables(network).items()}
+    return {**arrays, **_constants(network)}
+
+
+def assign(network, arrays):
+    """Sets all variables of `network`.
+
+    Args:
+        arrays: {official name: array in PyTorch's layout}, complete; `hpf.filter` is dropped, and
+            kernels that nothing uses may be missing. ValueError lists all names and shapes that do
+            not fit, and nothing is assigned then.
+    """
+    targets = named_variables(network)
+    expected = {name: [variable.shape[axis] for axis in TO_TORCH[len(variable.shape)]]
+                for name, variable in targets.items()}
+    unused = [name for name in targets if name not in arrays and name.endswith('conv1x1.weight')
+              and not targets[name].trainable]
+    for name in unused:
+        del expected[name]
+    received = {name: np.shape(array) for name, array in arrays.items()
+                if name not in _constants(network)}
+    check_fit(expected, received)
+    for name in expected:
+        array = np.asarray(arrays[name], np.float32)
+        targets[name].assign(np.transpose(array, FROM_TORCH[array.ndim]))

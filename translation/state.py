@@ -1,0 +1,51 @@
+"""All that the training of a translation network is at one moment."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from training.config import FLOAT32
+from training.layers import lerp
+from training.replicas import assign
+from training.state import copy_weights
+from translation.adam import DecayedAdam
+from translation.networks import Discriminator, Generator, MappingNetwork, StyleEncoder
+
+AVERAGED = ('G', 'F', 'E')
+
+
+class TranslationState(tf.Module):
+    """G, F, E and D, the averages Gs, Fs and Es to draw with, four optimizers, the iteration.
+
+    Each replica of a tf.distribute strategy has a copy of what an iteration changes. The averages
+    compute in float32 whatever the precision.
+    """
+
+    def __init__(self, config, precision=FLOAT32, strategy=None):
+        super().__init__()
+        self.config = config
+        with (strategy or tf.distribute.get_strategy()).scope():
+            self.G, self.F, self.E, self.D = (
+                Generator(config, precision), MappingNetwork(config),
+                StyleEncoder(config, precision), Discriminator(config, precision))
+            self.Gs, self.Fs, self.Es = (
+                Generator(config), MappingNetwork(config), StyleEncoder(config))
+            for part in AVERAGED:
+                copy_weights(getattr(self, part), getattr(self, f'{part}s'))
+            # The scale of a loss is its network's: G's steps also move F and E, under G's.
+            scaled = precision.name == 'mixed_float16'
+            self.G_opt, self.D_opt = self._optimizer('G', scaled), self._optimizer('D', scaled)
+            self.F_opt, self.E_opt = self._optimizer('F'), self._optimizer('E')
+            self.iteration = tf.Variable(0, dtype=tf.int64, trainable=False)  # four steps each
+
+    def _optimizer(self, part, scaled_loss=False):
+        config = self.config
+        return DecayedAdam(getattr(self, part).trainable_variables, config.beta1, config.beta2,
+                           weight_decay=config.weight_decay, scaled_loss=scaled_loss)
+
+    def update_moving_averages(self, beta):
+        """Gs, Fs, Es <- lerp(G, Gs, beta), ..., for what is trained; the rest is copied."""
+        for part in AVERAGED:
+            sources, targets = getattr(self, part).variables, getattr(self, f'{part}s').variables
+            for source, target in zip(sources, targets):
+                assign(target, lerp(source, target, beta) if source.trainable else source)
