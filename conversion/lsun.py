@@ -98,14 +98,18 @@ def _convert(side, height, items):
 
 
 def _wide(data, width, height):
-    """Returns uint8 [3, width, width]: the image cut to width:height, between black bars."""
+    """Returns uint8 [3, width, width]: the image between black bars, as the reference makes it.
+
+    It takes as many rows of the unscaled image as the whole would have at `width`, and scales
+    them to width x height: images that are not of this size are stretched. The published networks
+    were trained and measured on such data.
+    """
     image = decode.upright(data, decode.Rules(num_channels=3))
-    if image.width < width or round(width * image.height / image.width) < height:
+    rows = round(width * image.height / image.width)
+    if image.width < width or rows < height:
         raise decode.Unusable(f'is {image.width}x{image.height}, too small or too narrow for '
                               f'{width}x{height}')
-    rows = min(image.height, round(image.width * height / width))
-    top = (image.height - rows) // 2
-    image = image.crop((0, top, image.width, top + rows))
+    image = image.crop((0, (image.height - rows) // 2, image.width, (image.height + rows) // 2))
     image = image.resize((width, height), Image.Resampling.LANCZOS)
     canvas = np.zeros([3, width, width], np.uint8)
     start = (width - height) // 2

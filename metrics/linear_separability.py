@@ -26,11 +26,14 @@ def conditional_entropy(table):
 
 
 def surest_half(logits):
-    """Indices of the half of `logits` [N] that is furthest from 0: of the surest decisions.
+    """Indices of the half of `logits` [N] whose decisions are surest, the surest first.
 
-    The classes' probabilities are softmax([logit, -logit]), so surer is further from 0.
+    Sureness is the larger of softmax([logit, -logit]) in float32, as in the reference. Beyond
+    |logit| = 8.3 or so that is 1: such decisions are equally sure and stay in their order.
     """
-    return np.argsort(-np.abs(logits), kind='stable')[:len(logits) // 2]
+    opposite = np.exp(-2 * np.abs(np.asarray(logits, np.float32)))
+    probability = 1 / (1 + opposite)  # float32, of the likelier class
+    return np.argsort(-probability, kind='stable')[:len(logits) // 2]
 
 
 def attribute_entropy(latents, logits):
@@ -39,7 +42,8 @@ def attribute_entropy(latents, logits):
     if classes.min() == classes.max():
         return 0.0  # nothing to part: the SVM would refuse, and nothing is left uncertain
     from sklearn.svm import LinearSVC  # here, because importing it takes seconds
-    predicted = LinearSVC(random_state=0).fit(latents, classes).predict(latents)
+    # dual=True: scikit-learn's default when the published numbers were made.
+    predicted = LinearSVC(dual=True, random_state=0).fit(latents, classes).predict(latents)
     table = np.zeros([2, 2])
     np.add.at(table, (predicted, classes), 1)
     return conditional_entropy(table)

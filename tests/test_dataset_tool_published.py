@@ -185,16 +185,19 @@ def test_lsun_stops_at_max_images(tmp_path):
 
 
 def test_wide_lsun_images_lie_between_black_bars(tmp_path):
-    fits, tall = noise(64, 48), noise(32, 64)
-    write_lmdb(tmp_path / 'lmdb', {'a': fits, 'b': tall, 'c': noise(31, 64), 'd': noise(64, 40)})
+    fits, large, tall, odd = noise(32, 24), noise(64, 48), noise(32, 65), noise(50, 45)
+    write_lmdb(tmp_path / 'lmdb', {'a': fits, 'b': large, 'c': tall, 'd': odd,
+                                   'e': noise(31, 64), 'f': noise(64, 40)})
     lsun.create(str(tmp_path / 'out'), str(tmp_path / 'lmdb'), width=32, height=24)
     images, _ = contents(tmp_path / 'out')
-    assert images.shape == (2, 3, 32, 32)
+    assert images.shape == (4, 3, 32, 32)
     assert not images[:, :, :4].any() and not images[:, :, 28:].any()
-    for pixels, image in zip(images, [fits, tall.crop((0, 20, 32, 44))]):
+    # ch = round(32 h / w) rows of the unscaled image, from (h - ch) // 2 to (h + ch) // 2.
+    taken = [fits, large.crop((0, 12, 64, 36)), tall, odd.crop((0, 8, 50, 37))]
+    for pixels, image in zip(images, taken):
         image = image.resize((32, 24), Image.Resampling.LANCZOS)
         np.testing.assert_array_equal(pixels[:, 4:28].transpose(1, 2, 0), image)
-    assert 'c: is 31x64' in (tmp_path / 'out/skipped.txt').read_text()
+    assert 'e: is 31x64' in (tmp_path / 'out/skipped.txt').read_text()
 
 
 def test_lsun_errors_are_one_line(tmp_path):

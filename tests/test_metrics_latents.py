@@ -3,6 +3,7 @@
 import numpy as np
 import parity_data
 import pytest
+import sklearn.svm
 
 from metrics import linear_separability, perceptual_path_length
 
@@ -57,6 +58,26 @@ def test_conditional_entropy_is_given_the_first_axis():
 def test_the_surest_half_is_furthest_from_zero():
     logits = np.array([0.1, -5, 3, -0.2, 4, 0])
     assert set(linear_separability.surest_half(logits)) == {1, 2, 4}
+
+
+def test_decisions_too_sure_for_float32_to_tell_apart_stay_in_order():
+    logits = np.array([1, 9, -30, 2, 12, -9, 8, 1], np.float32)
+    assert linear_separability.surest_half(logits).tolist() == [1, 2, 4, 5]
+    assert linear_separability.surest_half(-logits[::-1]).tolist() == [2, 3, 5, 6]
+
+
+def test_the_svm_is_the_dual_one_of_the_published_numbers(monkeypatch):
+    made = []
+
+    class Recorded(sklearn.svm.LinearSVC):
+        def __init__(self, **options):
+            made.append(options)
+            super().__init__(**options)
+
+    monkeypatch.setattr(sklearn.svm, 'LinearSVC', Recorded)
+    latents = np.random.RandomState(0).randn(50, 3)
+    linear_separability.attribute_entropy(latents, latents[:, 0])
+    assert made[0]['dual'] is True
 
 
 def test_separable_attributes_score_one_and_hidden_ones_two_each():

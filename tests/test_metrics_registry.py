@@ -181,7 +181,8 @@ def separability_of(latents, images):
         logits = channels(images)[:, row].mean(axis=1)
         surest = np.argsort(-np.abs(logits), kind='stable')[:len(logits) // 2]
         classes = logits[surest] > 0
-        predicted = LinearSVC(random_state=0).fit(latents[surest], classes).predict(latents[surest])
+        svm = LinearSVC(dual=True, random_state=0)
+        predicted = svm.fit(latents[surest], classes).predict(latents[surest])
         for side in (False, True):
             for answer in (False, True):
                 both = np.mean((predicted == side) & (classes == answer))
