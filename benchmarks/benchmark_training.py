@@ -49,6 +49,7 @@ class Training:
         from runs.log import memory_gb
         from training.config import Precision
         from training.iterations import compiled_iteration
+        from training.layers import trained_variables
         from training.replicas import local_replicas
         from training.state import TrainingState
         if args.virtual_cpus:
@@ -64,7 +65,7 @@ class Training:
         iterate = compiled_iteration(state, config, replicas, 0, args.minibatch)
         scalars = [tf.constant(value) for value in (0.0, 0.001, 0.001, 0.999)]
         self._iterate = lambda: iterate([(images, labels)], labels, *scalars)
-        self._wait = lambda: state.G.trainable_variables[-1].numpy()  # a GPU answers before
+        self._wait = lambda: trained_variables(state.G)[-1].numpy()  # a GPU answers before
         self._memory_gb = memory_gb
 
     def warm_up(self):

@@ -41,16 +41,17 @@ class AttributeClassifier(tf.Module):
         top = config.resolution_log2
         self.from_rgb = networks.FromRGB('FromRGB_lod0', config.num_channels, config.nf(top - 1),
                                          activation, config.use_wscale)
-        self.blocks = [networks.DiscriminatorBlock(
-            [f'{2 ** r}x{2 ** r}/Conv0', f'{2 ** r}x{2 ** r}/Conv1_down'], config.nf(r - 1),
-            config.nf(r - 2), activation, config.blur_filter, config.use_wscale)
-            for r in range(top, 2, -1)]
+        for r in range(top, 2, -1):
+            names = [f'{2 ** r}x{2 ** r}/Conv0', f'{2 ** r}x{2 ** r}/Conv1_down']
+            setattr(self, f'block{r}', networks.DiscriminatorBlock(
+                names, config.nf(r - 1), config.nf(r - 2), activation, config.blur_filter,
+                config.use_wscale))
         self.head = networks.DiscriminatorHead(config, 1, 0, activation)
 
     def __call__(self, images):
         x = self.from_rgb(images)
-        for block in self.blocks:
-            x = block(x)
+        for r in range(self.config.resolution_log2, 2, -1):
+            x = getattr(self, f'block{r}')(x)
         return self.head(x)[:, 0]
 
 

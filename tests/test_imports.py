@@ -38,7 +38,8 @@ MAY_IMPORT = {
     'presets': {'build', 'config'},
     'rollback': {'layers'},
     'schedule': {'config'},
-    'layers': {'precision', 'prepared'},
+    'compat': set(),
+    'layers': {'compat', 'precision', 'prepared'},
     'prepared': set(),
     'precision': {'config'},
     'losses': {'config', 'layers'},
@@ -51,7 +52,7 @@ MAY_IMPORT = {
     'reference': {'build', 'field_types', 'layers'},
     'snapshot': {'build', 'config_json', 'layers', 'reference'},
     'state': {'adam', 'build', 'config', 'layers', 'replicas'},
-    'steps': {'config', 'losses', 'networks', 'prepared', 'replicas', 'seeds', 'state'},
+    'steps': {'config', 'layers', 'losses', 'networks', 'prepared', 'replicas', 'seeds', 'state'},
     'devices': set(),
     'sampler': {'devices', 'layers', 'networks'},
 }

@@ -9,9 +9,13 @@ section 4 and appendix A.
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
+
 import numpy as np
 import tensorflow as tf
 
+from training import compat
 from training.precision import convolved
 from training.prepared import prepared
 
@@ -36,12 +40,16 @@ class NamedLayer(tf.keras.layers.Layer):
     def add(self, name, shape, initializer, trainable=True):
         """Creates the variable `scope/name`; returns it."""
         full_name = f'{self.scope}/{name}' if self.scope else name
-        variable = self.add_weight(name=full_name, shape=shape, dtype=tf.float32,
-                                   initializer=initializer, trainable=trainable)
+        attribute = name.replace('/', '_')
+        if _shapes_only.get():
+            variable = tf.TensorSpec(shape, tf.float32, full_name)
+        else:
+            variable = compat.tf_variable(self.add_weight(
+                name=attribute, shape=shape, dtype=tf.float32, initializer=initializer,
+                trainable=trainable))
         self.variable_names += (full_name,)
-        setattr(self, name.replace('/', '_'), variable)
+        setattr(self, attribute, variable)
         return variable
-
 
     def only_at(self, levels):
         """Says at which levels (a range) it takes part, with all layers inside; returns itself."""
@@ -49,15 +57,35 @@ class NamedLayer(tf.keras.layers.Layer):
         return self
 
 
+_shapes_only = contextvars.ContextVar('shapes_only', default=False)
+
+
+@contextlib.contextmanager
+def shapes_only():
+    """Networks built inside have shapes (tf.TensorSpec) for variables, and take no memory."""
+    token = _shapes_only.set(True)
+    try:
+        yield
+    finally:
+        _shapes_only.reset(token)
+
+
 def named_layers(network):
-    """All NamedLayers inside `network`, itself included."""
-    return [module for module in (network, *network.submodules) if isinstance(module, NamedLayer)]
+    """All NamedLayers inside `network`, itself included, in the order of their construction."""
+    own = [network] if isinstance(network, NamedLayer) else []
+    return sum((named_layers(layer) for layer in vars(network).values()
+                if isinstance(layer, NamedLayer)), own)
 
 
 def named_variables(network):
     """{reference name: tf.Variable} of all layers inside `network`, non-trainable ones included."""
     return {name: getattr(layer, name[len(layer.scope):].lstrip('/').replace('/', '_'))
             for layer in named_layers(network) for name in layer.variable_names}
+
+
+def trained_variables(network):
+    """The trainable tf.Variables of `network`, in the order of `named_variables`."""
+    return [variable for variable in named_variables(network).values() if variable.trainable]
 
 
 def copy_weights(source, target):

@@ -32,11 +32,11 @@ FUSED_FROM_RESOLUTION = 128  # fused_scale='auto': the reference's choice, which
 
 
 def reached(network, level):
-    """For each of the trainable variables of G or D: whether images of `level` depend on it."""
+    """For each of the `trained_variables` of G or D: whether images of `level` depend on it."""
     unreached = {id(variable) for layer in layers.named_layers(network)
                  if layer.levels is not None and level not in layer.levels
-                 for variable in layer.trainable_variables}
-    return [id(variable) not in unreached for variable in network.trainable_variables]
+                 for variable in layers.trained_variables(layer)}
+    return [id(variable) not in unreached for variable in layers.trained_variables(network)]
 
 
 def levels_of_block(config, r):
@@ -303,6 +303,7 @@ class Generator(tf.keras.Model):
 
     def __init__(self, config: GeneratorConfig, precision=FLOAT32):
         super().__init__()
+        self.built = True  # Keras 3 would call it to find that out
         self.config = config
         self.mapping = Mapping(config)
         self.synthesis = Synthesis(config, precision)
@@ -456,6 +457,7 @@ class GrowingDiscriminator(tf.keras.Model):
 
     def __init__(self, config, precision, activation, make_block, num_scores, num_features):
         super().__init__()
+        self.built = True  # Keras 3 would call it to find that out
         self.config, self.precision = config, precision
         resolution_log2 = config.resolution_log2
         for r in range(2, resolution_log2 + 1):

@@ -86,6 +86,7 @@ class Generator(tf.keras.Model):
 
     def __init__(self, config: ProganGeneratorConfig, precision=FLOAT32):
         super().__init__()
+        self.built = True  # Keras 3 would call it to find that out
         self.config = config
         self.synthesis = ProganSynthesis(config, precision)
 

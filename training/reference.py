@@ -6,12 +6,11 @@ import re
 import reprlib
 
 import numpy as np
-import tensorflow as tf
 
 from formats.network_states import NetworkState, read_states
 from training.build import ARCHITECTURES, build_network
 from training.field_types import field_types
-from training.layers import named_variables
+from training.layers import named_variables, shapes_only
 
 ROLES = ('G', 'D', 'Gs')
 CONFIGS = {builder: config for architecture in ARCHITECTURES.values()  # {build function: config}
@@ -166,7 +165,7 @@ def network_of(state):
     """NetworkState -> network, with the file's weights."""
     network_config = config_of(state)
     try:
-        with tf.Graph().as_default():  # where variables take no memory
+        with shapes_only():
             expected = shapes_of(build_network(network_config))
         check_fit(expected, {name: array.shape
                              for name, array in without_lod(state.variables).items()})

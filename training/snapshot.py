@@ -16,14 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import safetensors
 import safetensors.numpy
-import tensorflow as tf
 
 from formats.file_kind import NETWORK_SUFFIX
 from formats.files import write_atomically
 from training import reference
 from training.build import architecture_of, build_network
 from training.config_json import network_config_from_dict
-from training.layers import named_variables
+from training.layers import named_variables, shapes_only
 
 FORMAT = 'stylegan-tf2-networks-1'
 
@@ -120,7 +119,7 @@ def _check_tensors(path, file, configs):
     """Names, shapes and types against the configs, before memory is taken for any network."""
     expected = {}
     for part, config in configs.items():
-        with tf.Graph().as_default():  # symbolic: shapes without storage
+        with shapes_only():
             network = build_network(config)
             expected.update({f'{part}/{name}': tuple(variable.shape)
                              for name, variable in named_variables(network).items()})

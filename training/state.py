@@ -7,7 +7,7 @@ import tensorflow as tf
 from training.adam import Adam
 from training.build import build_network
 from training.config import FLOAT32
-from training.layers import copy_weights, lerp, named_variables
+from training.layers import copy_weights, lerp, named_variables, trained_variables
 from training.replicas import assign
 
 
@@ -40,8 +40,8 @@ class TrainingState(tf.Module):
         self.Gs = build_network(G_config)
         copy_weights(self.G, self.Gs)
         scaled_loss = precision.name == 'mixed_float16'
-        self.G_opt = Adam(self.G.trainable_variables, scaled_loss=scaled_loss)
-        self.D_opt = Adam(self.D.trainable_variables, scaled_loss=scaled_loss)
+        self.G_opt = Adam(trained_variables(self.G), scaled_loss=scaled_loss)
+        self.D_opt = Adam(trained_variables(self.D), scaled_loss=scaled_loss)
         self.stat_sums = tf.Variable(tf.zeros([len(self.STATS)], tf.float64))
         self.stat_counts = tf.Variable(tf.zeros([len(self.STATS)], tf.float64))
 
@@ -49,6 +49,14 @@ class TrainingState(tf.Module):
     def kimg(self):
         """Thousands of images shown."""
         return int(self.nimg) / 1000
+
+    @property
+    def variables(self):
+        """All of the state, in a fixed order. (Keras 3's networks are no tf.Modules.)"""
+        found = [*super().variables]
+        for network in (self.G, self.D, self.Gs):
+            found += named_variables(network).values()
+        return tuple({id(variable): variable for variable in found}.values())
 
     def trained_weights(self):
         """{'G/<reference name>': variable, 'D/...'} of all that is trained."""
@@ -84,5 +92,7 @@ class TrainingState(tf.Module):
 
     def update_moving_average(self, beta):
         """Gs <- lerp(G, Gs, beta) for what is trained; the rest is copied (ProGAN, section 6.1)."""
-        for source, target in zip(self.G.variables, self.Gs.variables):
+        targets = named_variables(self.Gs)
+        for name, source in named_variables(self.G).items():
+            target = targets[name]
             assign(target, lerp(source, target, beta) if source.trainable else source)

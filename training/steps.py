@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from training.config import LossConfig
+from training.layers import trained_variables
 from training.losses import G_LOSSES, PenaltyInputs, discriminator_loss
 from training.networks import reached
 from training.prepared import weights_prepared_once
@@ -66,8 +67,8 @@ def _step(state, part, lrate, loss_of, per_image, options):
         loss_of: shares of `per_image` -> (loss, mean w of the fakes, {name: statistic}), means.
     """
     network, optimizer = getattr(state, part), getattr(state, f'{part}_opt')
-    reaches = reached(network, options.level)
-    variables = [variable for variable, is_reached in zip(network.trainable_variables, reaches)
+    reaches, trained = reached(network, options.level), trained_variables(network)
+    variables = [variable for variable, is_reached in zip(trained, reaches)
                  if is_reached]
 
     def compute(share):
@@ -88,7 +89,7 @@ def _step(state, part, lrate, loss_of, per_image, options):
     # The update.
     scale, gradients = tf.identity(optimizer.loss_scale), iter(gradients)
     gradients = [next(gradients) if is_reached else None for is_reached in reaches]
-    skipped = optimizer.apply_if_finite(gradients, network.trainable_variables, lrate)
+    skipped = optimizer.apply_if_finite(gradients, trained, lrate)
 
     # For the log: what overflows under a scale that can still be halved is no sign of trouble.
     state.add_stats({f'skipped_{part}': skipped})

@@ -5,9 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from training.config import FLOAT32
-from training.layers import lerp
+from training.layers import copy_weights, lerp, trained_variables
 from training.replicas import assign
-from training.state import copy_weights
 from translation.adam import DecayedAdam
 from translation.networks import Discriminator, Generator, MappingNetwork, StyleEncoder
 
@@ -40,7 +39,7 @@ class TranslationState(tf.Module):
 
     def _optimizer(self, part, scaled_loss=False):
         config = self.config
-        return DecayedAdam(getattr(self, part).trainable_variables, config.beta1, config.beta2,
+        return DecayedAdam(trained_variables(getattr(self, part)), config.beta1, config.beta2,
                            weight_decay=config.weight_decay, scaled_loss=scaled_loss)
 
     def update_moving_averages(self, beta):

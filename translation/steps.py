@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from training.layers import weights_prepared_once
+from training.layers import trained_variables
+from training.prepared import weights_prepared_once
 from training.replicas import assign, mean_over_replicas
 from translation.losses import GUIDES, d_loss, g_loss, lambda_ds_at
 from translation.state import TranslationState
@@ -34,7 +35,7 @@ def _step(state, parts, loss_of):
     """
     networks = [getattr(state, part) for part in parts]
     optimizers = [getattr(state, f'{part}_opt') for part in parts]
-    variables = [network.trainable_variables for network in networks]
+    variables = [trained_variables(network) for network in networks]
     scale = tf.identity(optimizers[0].loss_scale)
     with tf.GradientTape(watch_accessed_variables=False) as tape, weights_prepared_once():
         tape.watch(variables)
