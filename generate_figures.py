@@ -22,8 +22,8 @@ flags.DEFINE_string('network', None, 'Network of all figures: a path, a URL or a
                     '(ffhq, ...). Default: for each figure the published one that the paper shows.')
 flags.DEFINE_string('figures', None, 'Which figures of the paper, such as 2,3,8. Default: all that '
                     'the network can show.')
-flags.DEFINE_float('trunc', None, 'Truncation psi of all figures but 8. Default: that of the '
-                   "network in 2, 10, 11 and 12, none in 3, 4 and 5, as in the paper.")
+flags.DEFINE_float('trunc', None, 'Truncation psi of all figures but 8. Default: the '
+                   "network's own in 2, 10, 11 and 12, none in 3, 4 and 5, as in the paper.")
 flags.DEFINE_string('seeds', None, 'Images of figures 4, 5 and 8. Default: those of the paper.')
 flags.DEFINE_string('row_seeds', None, 'Images at the left of Figure 3, which the styles go into.')
 flags.DEFINE_string('col_seeds', None, 'Images at the top of Figure 3, which styles come from.')

@@ -32,7 +32,7 @@ flags.DEFINE_string('outdir', 'results', 'Where run directories are made.')
 flags.DEFINE_string('preset', 'auto', 'Named set of options; --list_presets shows them.')
 flags.DEFINE_boolean('list_presets', False, 'List the presets and what each is for, do nothing '
                      'else.')
-flags.DEFINE_integer('resolution', None, 'Train at this resolution; default: that of the data. '
+flags.DEFINE_integer('resolution', None, 'Train at this resolution; default: the data set\'s. '
                      'Images of a folder or zip are cropped and scaled to it.')
 flags.DEFINE_string('max_label_size', None, 'Labels: 0 = unconditional, N = the first N '
                     "components, full = all. Default: the preset's, 0 as a rule.")

@@ -1,4 +1,4 @@
-"""The flags that name feature networks of the user's own; importing them is quick."""
+"""Flags that name the user's own feature networks; quick to import."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HELP = {  # {flag, as FeatureNetworks calls what it names: help}
 
 
 def given(flag_values):
-    """{flag: path or URL} of those in use, as FeatureNetworks takes them, of absl's FlagValues."""
+    """{flag: path or URL} of the flags that are set, as FeatureNetworks takes them."""
     return {name: flag_values[name].value for name in HELP if flag_values[name].value}
 
 

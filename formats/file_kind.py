@@ -29,7 +29,7 @@ def is_safetensors(head, size):
 
 
 def not_a_pickle(path):
-    """What the file at `path` is, in words, where its first bytes tell; None where they don't."""
+    """What the file at `path` is, in words; None where its first bytes do not tell."""
     size = os.path.getsize(path)
     with open(path, 'rb') as file:
         head = file.read(HEAD_BYTES)

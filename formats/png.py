@@ -1,4 +1,4 @@
-"""PNG files, and grids of images to write into them."""
+"""Writes PNG files, and arranges images in grids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Feature networks: the files that they are made of, where those come from, and calling them."""
+"""Feature networks: their files, where to download them, and how to call them."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class FeatureNetworks:
         return self._hashes[path]
 
     def missing(self, network):
-        """Files [(path, URL)] that the feature network is made of and that are not there yet."""
+        """Files [(path, URL)] of the feature network that are not there yet."""
         places = [self._place(key) for key in FILES[network]]
         return [(path, url) for path, url in places if not os.path.isfile(path)]
 
@@ -162,12 +162,12 @@ class FeatureNetworks:
         return target
 
     def fetch(self, network):
-        """Sees to it that all files of the feature network are there."""
+        """Downloads whatever file of the feature network is missing."""
         for key in FILES[network]:
             self.path(key)
 
     def sha256(self, network):
-        """Of the feature network's file; where it is made of several, of their sha256s."""
+        """The sha256 of the feature network's file; of several files, the sha256 of theirs."""
         hashes = [self._hash(self.path(key)) for key in FILES[network]]
         return hashes[0] if len(hashes) == 1 else hashlib.sha256(
             ''.join(hashes).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Linear separability: how well a plane in latent space parts images with and without an attribute.
+"""Linear separability: how well a plane in latent space divides images by an attribute.
 
 Karras, Laine and Aila, 2018, arXiv 1812.04948, section 4.2: 2^(sum over 40 attributes of
 H(Y | X)), Y = the class that a classifier network gives an image, X = the one that a linear SVM

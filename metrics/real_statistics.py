@@ -1,4 +1,4 @@
-"""The file of a mean and covariance of features: written, read, checked, also those of others."""
+"""Files with the mean and covariance of features: writes, reads and checks them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _noted_graph(path):
 
 
 def check_graph(path, sha256):
-    """ValueError where an .npz file says that it is of another Inception graph than that of sha256.
+    """ValueError where an .npz file names another Inception graph than `sha256`.
 
     Files of elsewhere don't say, and are taken.
     """

@@ -62,7 +62,7 @@ class Reals:
         return self.kept((FOLDER, count), lambda: self._filed(count, compute))
 
     def statistics_path(self, count):
-        """The file for the first `count` images; its name tells all that the numbers hang on."""
+        """The file for the first `count` images; its name says what the numbers depend on."""
         data, seed = self.source.dataset, self.source.mirror_seed
         flips = '' if seed is None else f'-mirror{seed}'
         return os.path.join(self.folder, f'{data.name}-{data.resolution}x{data.resolution}-'

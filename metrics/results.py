@@ -1,4 +1,4 @@
-"""Results of metrics: a line of metric-<name>.jsonl with all that is needed to get it again."""
+"""Results of metrics: each a line of metric-<name>.jsonl that tells how to repeat it."""
 
 from __future__ import annotations
 

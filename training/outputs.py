@@ -1,4 +1,4 @@
-"""What a run leaves for people: grids of images, network files, the metrics of each snapshot."""
+"""A run's files for people: grids of images, network files, metrics of each snapshot."""
 
 from __future__ import annotations
 

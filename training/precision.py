@@ -1,4 +1,4 @@
-"""Which convolutions this machine computes fast, and ways round those that it does not."""
+"""Which convolutions this machine computes fast, and ways around the others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CPUINFO = '/proc/cpuinfo'
 
 
 def worthwhile(precision):
-    """The Precision to train in where `precision` is asked for: float32 for a bfloat16 that costs.
+    """The Precision to train in: float32 where bfloat16 is asked for but would be slower.
 
     bfloat16 is asked for to save time and memory. Where convolutions are computed in float32
     anyway, rounding before and after each would only take time. float16 stays, so that what a GPU

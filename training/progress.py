@@ -1,4 +1,4 @@
-"""What a run says of how far it is: a tick's numbers and line, and the line of a resumed run."""
+"""What a run reports: a tick's numbers and its line, and the line of a resumed run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from runs.log import format_time, memory_gb
 
 
 def resume_line(kimg, sched):
-    """Where a run goes on, in words."""
+    """Where a run resumes, in words."""
     size = f'{sched.resolution}x{sched.resolution}'
     fade = f' (fading in, {100 * (1 - sched.alpha):.0f}%)' if sched.alpha else ''
     return (f'Resuming at kimg {kimg:.1f}: {size}, lod {sched.lod:.2f}{fade}, networks and '

@@ -43,7 +43,7 @@ def check_fit(expected, received):
                  for name, shape in received.items() if name not in expected]
     if problems:
         raise ValueError(f'{len(problems)} of the variables do not fit the network: '
-                         f'{"; ".join(problems)}. Its configuration must be that of the arrays.')
+                         f'{"; ".join(problems)}. Its configuration must match the arrays.')
 
 
 def shapes_of(network):

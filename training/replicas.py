@@ -58,7 +58,7 @@ class Replicas:
                                 autograph=False)
 
     def own_rows(self, rows):
-        """The share of the replica that calls it, of the rows [N, ...] of this process."""
+        """The calling replica's share of this process's rows [N, ...]."""
         here = self.count // self.workers
         if here == 1:
             return rows
@@ -78,14 +78,14 @@ class Replicas:
         self.any_worker(False)
 
     def from_chief(self, value):
-        """The chief's array or tensor; that of the others only has the same shape and type."""
+        """The chief's array or tensor; the others pass one of the same shape and type."""
         if self.workers == 1:
             return value
         with self.strategy.scope():  # a variable made in here starts with the chief's value
             return tf.Variable(value, trainable=False).read_value()
 
     def text_from_chief(self, text):
-        """The chief's text; what the others give makes no difference."""
+        """The chief's text; the text of the others is ignored."""
         codes = np.frombuffer(text.encode(), np.uint8).astype(np.int64)
         length = int(self.from_chief(tf.constant(len(codes), tf.int64)))
         codes = np.asarray(self.from_chief(tf.constant(np.resize(codes, length))))

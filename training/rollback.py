@@ -1,4 +1,4 @@
-"""Checkpoints of finite states only: where a loss or a weight is not, the run goes back to one."""
+"""Checkpoints of finite states only; a run whose losses or weights are not goes back to one."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def first_not_finite(state, stats=None):
 
 
 class Recovery:
-    """Saves a run and restores it, on all workers at once, and goes back when it must."""
+    """Saves and restores a run on all workers at once, and goes back where it must."""
 
     def __init__(self, state, checkpoints, clock, log, replicas):
         self.state, self.checkpoints, self.clock = state, checkpoints, clock
@@ -73,7 +73,7 @@ class Recovery:
         self.log.disk.write('the checkpoint', self.checkpoints.save)
 
     def go_back(self, broken):
-        """Goes on from the newest checkpoint with other random numbers, because of `broken`.
+        """Resumes from the newest checkpoint with other random numbers, because of `broken`.
 
         Raises:
             ValueError: it did so MAX_ROLLBACKS times already.

@@ -58,7 +58,7 @@ def _text(shape):
 
 
 def layer_table(network, title):
-    """The layers of a generator or discriminator, one a line, in the order of the computation.
+    """The layers of a generator or discriminator, one per line, in the order of the computation.
 
     Parameters are those that are trained; shapes are [N, H, W, C], kernels [kh, kw, in, out].
     """
