@@ -347,5 +347,5 @@ class RunConfig:
             _require(getattr(self.G, name) == getattr(self.D, name), name, 'the same in G and D',
                      (getattr(self.G, name), getattr(self.D, name)))
         _require(self.schedule.lod_initial_resolution <= self.G.resolution,
-                 'lod_initial_resolution', f'at most the resolution of the data, {self.G.resolution}',
+                 'lod_initial_resolution', f'at most {self.G.resolution}, as the data have',
                  self.schedule.lod_initial_resolution)
