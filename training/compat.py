@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+LAYERS_ARE_MODULES = issubclass(tf.keras.layers.Layer, tf.Module)  # Keras 2
+
+
+def weight_name(name):
+    """The name of a layer's weight for Keras; Keras 3 takes no slashes."""
+    return name if LAYERS_ARE_MODULES else name.replace('/', '_')
+
 
 def tf_variable(weight):
     """The tf.Variable of a layer's weight, which Keras 3 holds inside a class of its own."""

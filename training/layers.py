@@ -45,8 +45,8 @@ class NamedLayer(tf.keras.layers.Layer):
             variable = tf.TensorSpec(shape, tf.float32, full_name)
         else:
             variable = compat.tf_variable(self.add_weight(
-                name=attribute, shape=shape, dtype=tf.float32, initializer=initializer,
-                trainable=trainable))
+                name=compat.weight_name(full_name), shape=shape, dtype=tf.float32,
+                initializer=initializer, trainable=trainable))
         self.variable_names += (full_name,)
         setattr(self, attribute, variable)
         return variable
@@ -70,22 +70,42 @@ def shapes_only():
         _shapes_only.reset(token)
 
 
-def named_layers(network):
-    """All NamedLayers inside `network`, itself included, in the order of their construction."""
+def _children(network):
+    return [layer for layer in vars(network).values() if isinstance(layer, NamedLayer)]
+
+
+def _depth_first(network):
+    """All NamedLayers inside `network`, each followed by those inside it: Keras' order."""
     own = [network] if isinstance(network, NamedLayer) else []
-    return sum((named_layers(layer) for layer in vars(network).values()
-                if isinstance(layer, NamedLayer)), own)
+    return sum((_depth_first(layer) for layer in _children(network)), own)
+
+
+def _inside(network):
+    children = _children(network)
+    return sum((_inside(layer) for layer in children), children)
+
+
+def named_layers(network):
+    """All NamedLayers inside `network`, itself included; those side by side before those inside."""
+    return ([network] if isinstance(network, NamedLayer) else []) + _inside(network)
+
+
+def _own_variables(layer):
+    """{reference name: tf.Variable} of a layer without those inside it."""
+    return {name: getattr(layer, name[len(layer.scope):].lstrip('/').replace('/', '_'))
+            for name in layer.variable_names}
 
 
 def named_variables(network):
     """{reference name: tf.Variable} of all layers inside `network`, non-trainable ones included."""
-    return {name: getattr(layer, name[len(layer.scope):].lstrip('/').replace('/', '_'))
-            for layer in named_layers(network) for name in layer.variable_names}
+    return {name: variable for layer in named_layers(network)
+            for name, variable in _own_variables(layer).items()}
 
 
 def trained_variables(network):
-    """The trainable tf.Variables of `network`, in the order of `named_variables`."""
-    return [variable for variable in named_variables(network).values() if variable.trainable]
+    """The trainable tf.Variables of `network`, in the order in which optimizers keep moments."""
+    return [variable for layer in _depth_first(network)
+            for variable in _own_variables(layer).values() if variable.trainable]
 
 
 def copy_weights(source, target):
