@@ -6,7 +6,6 @@ What stands at a place of the endless stream - images, crops, flips, latents - i
 
 from __future__ import annotations
 
-import concurrent.futures
 import dataclasses
 import math
 import os
@@ -240,31 +239,28 @@ class TranslationStream:
             share: (number, count): only that one of `count` equal parts of each batch.
         """
         size = batch_size // share[1]
-        pool = concurrent.futures.ThreadPoolExecutor(available())  # Pillow lets threads run
-
-        def load(step):
-            first = position + int(step) * batch_size + share[0] * size
-            rows = pool.map(self.row, range(first, first + size))
-            return [np.stack(column) for column in zip(*rows)]
-
-        shapes = self._shapes(size)
-        types = [tf.uint8 if len(shape) == 4 else tf.int32 if len(shape) == 1 else tf.float32
+        first = position + share[0] * size
+        shapes = self._row_shapes()
+        types = [tf.uint8 if len(shape) == 3 else tf.float32 if shape else tf.int32
                  for shape in shapes]
 
-        def load_in_graph(step):
-            columns = tf.numpy_function(load, [step], types)
-            return Batch(*(self._in_range(tf.ensure_shape(column, shape))
-                           for column, shape in zip(columns, shapes)))
+        def row_in_graph(number):
+            place = first + number // size * batch_size + number % size
+            columns = tf.numpy_function(lambda place: list(self.row(int(place))), [place], types)
+            return Batch(*map(tf.ensure_shape, columns, shapes))
 
         options = tf.data.Options()
         options.autotune.enabled = False   # closing a stream would wait for the tuner's sleep
-        steps = tf.data.Dataset.range(2**62 // batch_size)
-        return steps.map(load_in_graph).prefetch(2).with_options(options)
+        rows = tf.data.Dataset.range(2**62 // batch_size * size)
+        rows = rows.map(row_in_graph, num_parallel_calls=available())  # Pillow lets threads run
+        batches = rows.batch(size, drop_remainder=True).map(
+            lambda batch: Batch(*map(self._in_range, batch)))
+        return batches.prefetch(2).with_options(options)
 
-    def _shapes(self, size):
-        images, latents = [size, self.img_size, self.img_size, 3], [size, self.latent_dim]
-        return Batch(x_real=images, y_org=[size], y_trg=[size], x_ref=images, x_ref2=images,
-                     z_trg=latents, z_trg2=latents)
+    def _row_shapes(self):
+        image, latent = [self.img_size, self.img_size, 3], [self.latent_dim]
+        return Batch(x_real=image, y_org=[], y_trg=[], x_ref=image, x_ref2=image, z_trg=latent,
+                     z_trg2=latent)
 
     @staticmethod
     def _in_range(column):
