@@ -143,7 +143,7 @@ class NoCheckpoints:
         return 0.0
 
     def what_is_saved(self):
-        return 'Go on with --resume=latest from what the chief has saved.'
+        return 'Resume with --resume=latest from what the chief has saved.'
 
     def save(self):
         pass

@@ -11,7 +11,8 @@ NONLINEARITIES = ('lrelu', 'relu')
 MAX_RESOLUTION, MAX_WIDTH, MAX_MAPPING_LAYERS = 8192, 65536, 64
 
 
-def _require(condition, field_name, rule, value):
+def require(condition, field_name, rule, value):
+    """ValueError that a field must be what `rule` says, unless `condition` holds."""
     if not condition:
         raise ValueError(f'{field_name} must be {rule}; received {value!r}.')
 
@@ -22,17 +23,17 @@ def is_power_of_two(value):
 
 
 def _check_image_fields(config):
-    _require(is_power_of_two(config.resolution) and 4 <= config.resolution <= MAX_RESOLUTION,
-             'resolution', 'a power of two from 4 up', config.resolution)
+    require(is_power_of_two(config.resolution) and 4 <= config.resolution <= MAX_RESOLUTION,
+            'resolution', 'a power of two from 4 up', config.resolution)
     for name, least in (('num_channels', 1), ('label_size', 0), ('fmap_base', 1), ('fmap_max', 1)):
         value = getattr(config, name)
-        _require(isinstance(value, int) and least <= value <= MAX_WIDTH, name,
-                 f'an integer within {least}..{MAX_WIDTH}', value)
+        require(isinstance(value, int) and least <= value <= MAX_WIDTH, name,
+                f'an integer within {least}..{MAX_WIDTH}', value)
     finest = config.nf(config.resolution_log2 - 1)
-    _require(finest >= 1, 'fmap_base', f'large enough for one feature map at {config.resolution}x'
-             f'{config.resolution}', config.fmap_base)
-    _require(config.fused_scale in (True, False, 'auto'), 'fused_scale', "True, False or 'auto'",
-             config.fused_scale)
+    require(finest >= 1, 'fmap_base', f'large enough for one feature map at {config.resolution}x'
+            f'{config.resolution}', config.fmap_base)
+    require(config.fused_scale in (True, False, 'auto'), 'fused_scale', "True, False or 'auto'",
+            config.fused_scale)
 
 
 def _freeze_blur_filter(config):
@@ -40,7 +41,7 @@ def _freeze_blur_filter(config):
     taps = config.blur_filter
     if taps is not None:
         taps = tuple(float(tap) for tap in taps)
-        _require(len(taps) % 2 == 1, 'blur_filter', 'None or an odd number of taps', taps)
+        require(len(taps) % 2 == 1, 'blur_filter', 'None or an odd number of taps', taps)
     object.__setattr__(config, 'blur_filter', taps if taps and len(taps) > 1 else None)
 
 
@@ -97,19 +98,19 @@ class GeneratorConfig(NetworkConfig):
         _check_image_fields(self)
         _freeze_blur_filter(self)
         for name in ('nonlinearity', 'mapping_nonlinearity'):
-            _require(getattr(self, name) in NONLINEARITIES, name, f'one of {NONLINEARITIES}',
-                     getattr(self, name))
+            require(getattr(self, name) in NONLINEARITIES, name, f'one of {NONLINEARITIES}',
+                    getattr(self, name))
         for name in ('latent_size', 'dlatent_size', 'mapping_fmaps'):
-            _require(1 <= getattr(self, name) <= MAX_WIDTH, name, f'1..{MAX_WIDTH}',
-                     getattr(self, name))
-        _require(0 <= self.mapping_layers <= MAX_MAPPING_LAYERS, 'mapping_layers',
-                 f'0..{MAX_MAPPING_LAYERS}', self.mapping_layers)
+            require(1 <= getattr(self, name) <= MAX_WIDTH, name, f'1..{MAX_WIDTH}',
+                    getattr(self, name))
+        require(0 <= self.mapping_layers <= MAX_MAPPING_LAYERS, 'mapping_layers',
+                f'0..{MAX_MAPPING_LAYERS}', self.mapping_layers)
         if self.mapping_layers == 0:
-            _require(self.mapping_input_size == self.dlatent_size, 'dlatent_size',
-                     f'{self.mapping_input_size} (latent_size, twice that with labels) where '
-                     'mapping_layers is 0', self.dlatent_size)
+            require(self.mapping_input_size == self.dlatent_size, 'dlatent_size',
+                    f'{self.mapping_input_size} (latent_size, twice that with labels) where '
+                    'mapping_layers is 0', self.dlatent_size)
         prob = self.style_mixing_prob
-        _require(prob is None or 0 <= prob <= 1, 'style_mixing_prob', 'None or 0..1', prob)
+        require(prob is None or 0 <= prob <= 1, 'style_mixing_prob', 'None or 0..1', prob)
 
     @property
     def num_layers(self):
@@ -147,13 +148,13 @@ class DiscriminatorConfig(NetworkConfig):
     def __post_init__(self):
         _check_image_fields(self)
         _freeze_blur_filter(self)
-        _require(self.nonlinearity in NONLINEARITIES, 'nonlinearity', f'one of {NONLINEARITIES}',
-                 self.nonlinearity)
-        _require(self.mbstd_group_size >= 0, 'mbstd_group_size', 'at least 0',
-                 self.mbstd_group_size)
-        _require(self.mbstd_num_features >= 1 and self.nf(1) % self.mbstd_num_features == 0,
-                 'mbstd_num_features', f'a divisor of {self.nf(1)}, the 4x4 feature maps',
-                 self.mbstd_num_features)
+        require(self.nonlinearity in NONLINEARITIES, 'nonlinearity', f'one of {NONLINEARITIES}',
+                self.nonlinearity)
+        require(self.mbstd_group_size >= 0, 'mbstd_group_size', 'at least 0',
+                self.mbstd_group_size)
+        require(self.mbstd_num_features >= 1 and self.nf(1) % self.mbstd_num_features == 0,
+                'mbstd_num_features', f'a divisor of {self.nf(1)}, the 4x4 feature maps',
+                self.mbstd_num_features)
 
 
 @dataclass(frozen=True)
@@ -176,8 +177,8 @@ class ProganGeneratorConfig(NetworkConfig):
 
     def __post_init__(self):
         _check_image_fields(self)
-        _require(1 <= self.latent_size <= MAX_WIDTH, 'latent_size', f'1..{MAX_WIDTH}',
-                 self.latent_size)
+        require(1 <= self.latent_size <= MAX_WIDTH, 'latent_size', f'1..{MAX_WIDTH}',
+                self.latent_size)
 
 
 @dataclass(frozen=True)
@@ -195,8 +196,8 @@ class ProganDiscriminatorConfig(NetworkConfig):
 
     def __post_init__(self):
         _check_image_fields(self)
-        _require(self.mbstd_group_size >= 0, 'mbstd_group_size', 'at least 0',
-                 self.mbstd_group_size)
+        require(self.mbstd_group_size >= 0, 'mbstd_group_size', 'at least 0',
+                self.mbstd_group_size)
 
 
 G_LOSSES = ('G_logistic_nonsaturating', 'G_logistic_saturating', 'G_wgan')
@@ -219,10 +220,10 @@ class LossConfig:
     wgan_target: float = 1.0           # D_wgan_gp, D_hinge_gp: target of the gradient's norm
 
     def __post_init__(self):
-        _require(self.G_loss in G_LOSSES, 'G_loss', f'one of {G_LOSSES}', self.G_loss)
-        _require(self.D_loss in D_LOSSES, 'D_loss', f'one of {D_LOSSES}', self.D_loss)
+        require(self.G_loss in G_LOSSES, 'G_loss', f'one of {G_LOSSES}', self.G_loss)
+        require(self.D_loss in D_LOSSES, 'D_loss', f'one of {D_LOSSES}', self.D_loss)
         for name in ('r1_gamma', 'r2_gamma', 'wgan_lambda', 'wgan_epsilon'):
-            _require(getattr(self, name) >= 0, name, 'at least 0', getattr(self, name))
+            require(getattr(self, name) >= 0, name, 'at least 0', getattr(self, name))
 
 
 Pairs = tuple[tuple[int, float], ...]  # ((resolution, value), ...)
@@ -234,8 +235,8 @@ def _freeze_pairs(config, name):
     items = value.items() if isinstance(value, dict) else value
     pairs = tuple(sorted((int(resolution), number) for resolution, number in items))
     for resolution, number in pairs:
-        _require(is_power_of_two(resolution), f'{name}: resolution', 'a power of two', resolution)
-        _require(number > 0, f'{name}: value at {resolution}', 'above 0', number)
+        require(is_power_of_two(resolution), f'{name}: resolution', 'a power of two', resolution)
+        require(number > 0, f'{name}: value at {resolution}', 'above 0', number)
     object.__setattr__(config, name, pairs)
 
 
@@ -261,13 +262,13 @@ class ScheduleConfig:
         for name in ('minibatch_dict', 'max_minibatch_per_gpu', 'G_lrate_dict', 'D_lrate_dict',
                      'tick_kimg_dict'):
             _freeze_pairs(self, name)
-        _require(is_power_of_two(self.lod_initial_resolution) and self.lod_initial_resolution >= 4,
-                 'lod_initial_resolution', 'a power of two from 4 up', self.lod_initial_resolution)
-        _require(self.minibatch_base >= 1, 'minibatch_base', 'at least 1', self.minibatch_base)
+        require(is_power_of_two(self.lod_initial_resolution) and self.lod_initial_resolution >= 4,
+                'lod_initial_resolution', 'a power of two from 4 up', self.lod_initial_resolution)
+        require(self.minibatch_base >= 1, 'minibatch_base', 'at least 1', self.minibatch_base)
         for name in ('lod_training_kimg', 'lod_transition_kimg', 'lrate_rampup_kimg'):
-            _require(getattr(self, name) >= 0, name, 'at least 0', getattr(self, name))
+            require(getattr(self, name) >= 0, name, 'at least 0', getattr(self, name))
         for name in ('G_lrate_base', 'D_lrate_base', 'tick_kimg_base'):
-            _require(getattr(self, name) > 0, name, 'above 0', getattr(self, name))
+            require(getattr(self, name) > 0, name, 'above 0', getattr(self, name))
 
 
 PRECISIONS = {'float32': 'float32', 'mixed_bfloat16': 'bfloat16', 'mixed_float16': 'float16'}
@@ -332,20 +333,20 @@ class RunConfig:
                             ('checkpoint_minutes', 0), ('keep_checkpoints', 1),
                             ('keep_snapshots', 0), ('seed', 0), ('num_fp16_res', 0),
                             ('num_gpus', 1)):
-            _require(getattr(self, name) >= least, name, f'at least {least}', getattr(self, name))
-        _require(re.fullmatch(r'1080p|4k|[1-9]\d{0,2}x[1-9]\d{0,2}', self.grid), 'grid',
-                 "'1080p', '4k' or COLUMNSxROWS such as 20x10", self.grid)
-        _require(self.precision in PRECISIONS, 'precision', f'one of {tuple(PRECISIONS)}',
-                 self.precision)
-        _require(self.batch_gpu is None or self.batch_gpu >= 1, 'batch_gpu', 'at least 1, or none',
-                 self.batch_gpu)
-        _require(self.grid_layout in GRID_LAYOUTS, 'grid_layout', f'one of {GRID_LAYOUTS}',
-                 self.grid_layout)
+            require(getattr(self, name) >= least, name, f'at least {least}', getattr(self, name))
+        require(re.fullmatch(r'1080p|4k|[1-9]\d{0,2}x[1-9]\d{0,2}', self.grid), 'grid',
+                "'1080p', '4k' or COLUMNSxROWS such as 20x10", self.grid)
+        require(self.precision in PRECISIONS, 'precision', f'one of {tuple(PRECISIONS)}',
+                self.precision)
+        require(self.batch_gpu is None or self.batch_gpu >= 1, 'batch_gpu', 'at least 1, or none',
+                self.batch_gpu)
+        require(self.grid_layout in GRID_LAYOUTS, 'grid_layout', f'one of {GRID_LAYOUTS}',
+                self.grid_layout)
         for name in ('total_kimg', 'G_smoothing_kimg'):
-            _require(getattr(self, name) > 0, name, 'above 0', getattr(self, name))
+            require(getattr(self, name) > 0, name, 'above 0', getattr(self, name))
         for name in ('resolution', 'num_channels', 'label_size'):
-            _require(getattr(self.G, name) == getattr(self.D, name), name, 'the same in G and D',
-                     (getattr(self.G, name), getattr(self.D, name)))
-        _require(self.schedule.lod_initial_resolution <= self.G.resolution,
-                 'lod_initial_resolution', f'at most {self.G.resolution}, as the data have',
-                 self.schedule.lod_initial_resolution)
+            require(getattr(self.G, name) == getattr(self.D, name), name, 'the same in G and D',
+                    (getattr(self.G, name), getattr(self.D, name)))
+        require(self.schedule.lod_initial_resolution <= self.G.resolution,
+                'lod_initial_resolution', f'at most {self.G.resolution}, as the data have',
+                self.schedule.lod_initial_resolution)

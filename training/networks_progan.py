@@ -97,10 +97,14 @@ class Generator(tf.keras.Model):
 
     def at_level(self, z, labels, level, alpha):
         """The same with `level` (int) and `alpha` (number or tensor) apart."""
+        return self.synthesis.at_level(self.with_labels(z, labels), level, alpha)
+
+    def with_labels(self, z, labels=None):
+        """z with the labels beside it, if there are any: what the synthesis network takes."""
         x = tf.cast(z, tf.float32)
-        if self.config.label_size:
-            x = tf.concat([x, checked_labels(labels, self.config.label_size)], axis=1)
-        return self.synthesis.at_level(x, level, alpha)
+        if not self.config.label_size:
+            return x
+        return tf.concat([x, checked_labels(labels, self.config.label_size)], axis=1)
 
     def training_draws(self, batch, level, randomize_noise, style_mixing, seed=None):
         """Nothing: there is no noise and there are no styles here."""

@@ -1,8 +1,9 @@
 """Draws from a network: z or w in, images out. Nothing else makes minibatches, truncates or rounds.
 
-Two layers. Methods that take and return tensors (`mapped`, `truncated`, `noise_maps`, `drawn`) run
-in compiled code and have gradients: projection and metrics of latent space build on them. Methods
-that return NumPy arrays (`w`, `images`, `images_of`) make minibatches and share them among devices.
+Two layers. Methods that take and return tensors (`mapped`, `truncated`, `random_noise`, `drawn`)
+run in compiled code and have gradients: projection and metrics of latent space build on them.
+Methods that return NumPy arrays (`w`, `images`, `images_of`) make minibatches and share them among
+devices.
 """
 
 from __future__ import annotations
@@ -15,11 +16,10 @@ import tensorflow as tf
 
 from training.devices import ONE_DEVICE
 from training.layers import copy_weights, downscale2d, upscale2d
-from training.networks import checked_labels, split_lod
+from training.networks import split_lod
 
 MINIBATCH_FLOATS = 2 ** 26  # of the largest layer: 4 images of 1024x1024, which fit into 8 GB
 MAX_MINIBATCH = 64
-NOISES = ('stored', 'random', 'fresh', 'none')
 
 
 def to_float(images):
@@ -122,12 +122,7 @@ class Sampler:
 
         Without a w (ProGAN) it is what the synthesis network takes: z with the labels beside it.
         """
-        if self.has_w:
-            return self.Gs.mapping(z, labels)
-        z = tf.cast(z, tf.float32)
-        if not self.config.label_size:
-            return z
-        return tf.concat([z, checked_labels(labels, self.config.label_size)], axis=1)
+        return self.Gs.mapping(z, labels) if self.has_w else self.Gs.with_labels(z, labels)
 
     def truncated(self, w, truncation):
         """w pulled towards its average as a Truncation says; None = not at all."""

@@ -11,6 +11,17 @@ from training.layers import copy_weights, lerp, named_variables, trained_variabl
 from training.replicas import assign
 
 
+def move_average(average, network, beta):
+    """average <- lerp(network, average, beta) for what is trained; the rest is copied.
+
+    On each replica; both networks have the same config (ProGAN, section 6.1).
+    """
+    targets = named_variables(average)
+    for name, source in named_variables(network).items():
+        target = targets[name]
+        assign(target, lerp(source, target, beta) if source.trainable else source)
+
+
 class TrainingState(tf.Module):
     """G, D, Gs (the moving average of G), both optimizers, and where the run is.
 
@@ -91,8 +102,5 @@ class TrainingState(tf.Module):
                 variable.assign(tf.zeros_like(variable))
 
     def update_moving_average(self, beta):
-        """Gs <- lerp(G, Gs, beta) for what is trained; the rest is copied (ProGAN, section 6.1)."""
-        targets = named_variables(self.Gs)
-        for name, source in named_variables(self.G).items():
-            target = targets[name]
-            assign(target, lerp(source, target, beta) if source.trainable else source)
+        """Gs <- lerp(G, Gs, beta); see `move_average`."""
+        move_average(self.Gs, self.G, beta)

@@ -1,18 +1,12 @@
-"""Every option of StarGAN v2: the networks with their losses and rates, and those of a run."""
+"""Every option of StarGAN v2: the networks with their losses and rates."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
 
-from training.config import MAX_RESOLUTION, MAX_WIDTH, is_power_of_two
+from training.config import MAX_RESOLUTION, MAX_WIDTH, is_power_of_two, require
 
 BOTTOM = {False: 16, True: 8}   # {with the high-pass: size in pixels of G's smallest features}
-
-
-def _require(condition, field_name, rule, value):
-    if not condition:
-        raise ValueError(f'{field_name} must be {rule}; received {value!r}.')
 
 
 @dataclass(frozen=True)
@@ -40,21 +34,21 @@ class TranslationConfig:
 
     def __post_init__(self):
         least = 2 * BOTTOM[self.w_hpf > 0]
-        _require(is_power_of_two(self.img_size) and least <= self.img_size <= MAX_RESOLUTION,
-                 'img_size', f'a power of two from {least} up', self.img_size)
+        require(is_power_of_two(self.img_size) and least <= self.img_size <= MAX_RESOLUTION,
+                'img_size', f'a power of two from {least} up', self.img_size)
         for name in ('num_domains', 'latent_dim', 'hidden_dim', 'style_dim', 'max_conv_dim'):
             value = getattr(self, name)
-            _require(isinstance(value, int) and 1 <= value <= MAX_WIDTH, name,
-                     f'an integer within 1..{MAX_WIDTH}', value)
-        _require(1 <= self.widths[0] <= MAX_WIDTH, 'conv_dim_base',
-                 f'at least img_size, {self.img_size}, for one feature map', self.conv_dim_base)
+            require(isinstance(value, int) and 1 <= value <= MAX_WIDTH, name,
+                    f'an integer within 1..{MAX_WIDTH}', value)
+        require(1 <= self.widths[0] <= MAX_WIDTH, 'conv_dim_base',
+                f'at least img_size, {self.img_size}, for one feature map', self.conv_dim_base)
         for name in ('w_hpf', 'lambda_reg', 'lambda_sty', 'lambda_ds', 'lambda_cyc', 'lr', 'f_lr',
                      'weight_decay'):
-            _require(getattr(self, name) >= 0, name, 'at least 0', getattr(self, name))
-        _require(self.ds_iter >= 1, 'ds_iter', 'at least 1', self.ds_iter)
+            require(getattr(self, name) >= 0, name, 'at least 0', getattr(self, name))
+        require(self.ds_iter >= 1, 'ds_iter', 'at least 1', self.ds_iter)
         for name in ('beta1', 'beta2', 'ema_beta'):
-            _require(0 <= getattr(self, name) < 1, name, 'within 0..1, 1 left out',
-                     getattr(self, name))
+            require(0 <= getattr(self, name) < 1, name, 'within 0..1, 1 left out',
+                    getattr(self, name))
 
     @property
     def resolution_log2(self):
@@ -73,22 +67,6 @@ class TranslationConfig:
         for _ in range(self.resolution_log2 - 2):
             widths.append(min(2 * widths[-1], self.max_conv_dim))
         return tuple(widths)
-
-
-@dataclass(frozen=True)
-class TranslationRunConfig:
-    """What belongs to a run and not to the method."""
-    batch_size: int = 8            # images of an iteration; 4 are clearly worse
-    total_iterations: int = 100000
-    randcrop_prob: float = 0.5     # share of the images that are cropped at random
-    seed: int = 777                # of the order of the images, crops, flips and latents
-    batch_gpu: Optional[int] = None  # images that a GPU computes at a time; none = all of its share
-
-    def __post_init__(self):
-        _require(self.batch_size >= 1, 'batch_size', 'at least 1', self.batch_size)
-        _require(self.total_iterations >= 1, 'total_iterations', 'at least 1',
-                 self.total_iterations)
-        _require(0 <= self.randcrop_prob <= 1, 'randcrop_prob', 'within 0..1', self.randcrop_prob)
 
 
 PRESETS = {

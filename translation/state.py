@@ -5,8 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from training.config import FLOAT32
-from training.layers import copy_weights, lerp, trained_variables
-from training.replicas import assign
+from training.layers import copy_weights, trained_variables
+from training.state import move_average
 from translation.adam import DecayedAdam
 from translation.networks import Discriminator, Generator, MappingNetwork, StyleEncoder
 
@@ -43,8 +43,6 @@ class TranslationState(tf.Module):
                            weight_decay=config.weight_decay, scaled_loss=scaled_loss)
 
     def update_moving_averages(self, beta):
-        """Gs, Fs, Es <- lerp(G, Gs, beta), ..., for what is trained; the rest is copied."""
+        """Gs, Fs, Es <- lerp(G, Gs, beta), ...; see `training.state.move_average`."""
         for part in AVERAGED:
-            sources, targets = getattr(self, part).variables, getattr(self, f'{part}s').variables
-            for source, target in zip(sources, targets):
-                assign(target, lerp(source, target, beta) if source.trainable else source)
+            move_average(getattr(self, f'{part}s'), getattr(self, part), beta)
