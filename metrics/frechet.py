@@ -88,12 +88,19 @@ def _moments(task, images):
     return result
 
 
-def measure(task, count):
-    """FID of a Task: {'': distance}."""
+def measure(task, count, each_real_once=False):
+    """FID of a Task, {'': distance}: of `count` fakes against `count` reals.
+
+    Of a smaller set the reals are taken round by round until there are `count`, as the reference
+    (metrics/frechet_inception_distance) does it. each_real_once: all of the set, once, instead,
+    however many they are: its successors' (..._full).
+    """
+    num_reals = task.reals.num_images if each_real_once else count
+
     def of_reals():
-        reals = _moments(task, task.real_images(count))
+        reals = _moments(task, task.real_images(num_reals))
         return reals.mean, reals.covariance
 
-    real_statistics = task.reals.statistics(count, of_reals)
+    real_statistics = task.reals.statistics(num_reals, of_reals)
     fakes = _moments(task, task.fake_images(count))
     return {'': frechet_distance(*real_statistics, fakes.mean, fakes.covariance)}

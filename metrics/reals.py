@@ -39,7 +39,7 @@ class Reals:
         return None if self.source is None else self.source.dataset.labels
 
     def images(self, count):
-        """Yields uint8 [N, R, R, C]: the first `count` images."""
+        """Yields uint8 [N, R, R, C]: the first `count` images; of fewer it goes round them."""
         return self.source.images(count)
 
     def kept(self, what, compute):
@@ -49,14 +49,13 @@ class Reals:
         return self._kept[what]
 
     def statistics(self, count, compute):
-        """Mean [D] and covariance [D, D] of the Inception features of at most `count` reals.
+        """Mean [D] and covariance [D, D] of the Inception features of `count` reals.
 
         Those given, or from the file of an earlier command, or compute() and into the file.
         """
         if self._given is not None:
             check_graph(self.given, self.networks.sha256('inception'))
             return self._given
-        count = min(count, self.num_images)
         if self.folder is None:
             return self.kept((FOLDER, count), compute)
         return self.kept((FOLDER, count), lambda: self._filed(count, compute))

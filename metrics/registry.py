@@ -1,8 +1,8 @@
 """Every metric by its public name: what computes it, of how many images, and what it needs.
 
-Counts and meanings are the reference's (fid50k, ppl_*, ls) and its successors' (kid50k, pr50k3,
-is50k, ppl2_wend); swd16k and msssim10k, ProGAN's, need no feature network. A new metric is a
-`measure` in a file of its own and a row in METRICS.
+Counts and meanings are the reference's (fid50k, ppl_*, ls) and its successors' (fid50k_full, kid50k,
+pr50k3, is50k, ppl2_wend); swd16k and msssim10k, ProGAN's, need no feature network. A new metric is
+a `measure` in a file of its own and a row in METRICS.
 """
 
 from __future__ import annotations
@@ -56,6 +56,8 @@ METRICS = {
                         badness=lambda v: abs(v['msssim10k'] - v['msssim10k_reals'])),
     # By features of a network, which is downloaded.
     'fid50k': Metric(frechet.measure, 50_000, ('inception',), STATISTICS),
+    'fid50k_full': Metric(partial(frechet.measure, each_real_once=True), 50_000, ('inception',),
+                          STATISTICS),
     'fid10k': Metric(frechet.measure, 10_000, ('inception',), STATISTICS),
     'kid50k': Metric(kernel.measure, 50_000, ('inception',), IMAGES),
     'is50k': Metric(inception_score.measure, 50_000, ('inception',),

@@ -249,7 +249,7 @@ def swd(reals, fakes, seed=0):
 
 def measure(task, count):
     """The distance of a Task's fakes to as many reals: {'': mean, '_<resolution>': value}."""
-    count, patches = min(task.num_fakes(count), task.reals.num_images), []
+    count, patches = task.num_reals(task.num_fakes(count)), []
     for side, images in enumerate((task.real_images(count), task.fake_images(count))):
         first = next(images)
         patches.append(Patches(count, first.shape[1], first.shape[3], [task.seed, side]))

@@ -31,10 +31,13 @@ class DatasetSource:
         return self.dataset.num_images
 
     def images(self, count):
-        """Yields uint8 [N, R, R, C]: the first `count` images."""
+        """Yields uint8 [N, R, R, C]: the first `count` images.
+
+        Where there are fewer it goes round them, and draws the flips of each round anew.
+        """
         random = np.random.default_rng(self.mirror_seed)
         for start in range(0, count, self.minibatch):
-            indices = np.arange(start, min(start + self.minibatch, count))
+            indices = np.arange(start, min(start + self.minibatch, count)) % self.num_images
             images = self.dataset.read(self.dataset.resolution, indices)
             if self.mirror_seed is not None:
                 flipped = random.random(len(images)) < 0.5

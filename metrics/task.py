@@ -42,14 +42,17 @@ class Task:
         count = self.num_fakes(count)
         return self.counted(FAKES, self.fakes.images(count), count)
 
+    def num_reals(self, count):
+        """`count`, or as many reals as there are."""
+        return min(count, self.reals.num_images)
+
     def real_images(self, count):
-        """Batches of at most `count` reals, uint8 [N, H, W, C]."""
-        count = min(count, self.reals.num_images)
+        """Batches of `count` reals, uint8 [N, H, W, C]; of fewer it goes round them."""
         return self.counted('reals', self.reals.images(count), count)
 
     def both_sides(self, feature, count, compute):
         """(Of the reals, of the fakes): `compute` of their batches; the reals' is kept by name."""
-        return (self.reals.kept((feature, count), lambda: compute(self.real_images(count))),
+        return (self.reals.kept((feature, count), lambda: compute(self.real_images(self.num_reals(count)))),
                 compute(self.fake_images(count)))
 
     def statistics_progress(self):

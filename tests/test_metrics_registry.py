@@ -76,7 +76,8 @@ class Images:
 
     def images(self, count):
         self.asked.append(count)
-        return (REALS[start:min(start + 8, count)] for start in range(0, count, 8))
+        return (REALS[np.arange(start, min(start + 8, count)) % len(REALS)]
+                for start in range(0, count, 8))
 
 
 @pytest.fixture(scope='module')
@@ -106,8 +107,27 @@ def test_fid_is_the_frechet_distance_of_inception_features(task, fakes):
     for images in (REALS, fakes):
         sides += [channels(images).reshape(-1, 64).mean(axis=0),
                   np.cov(channels(images).reshape(-1, 64), rowvar=False)]
-    value = compute(task, 'fid10k', count=40)['fid10k']
+    value = compute(task, 'fid50k_full', count=40)['fid50k_full']
     np.testing.assert_allclose(value, frechet.frechet_distance(*sides), rtol=1e-6)
+
+
+def test_fid_goes_round_few_reals_and_fid50k_full_takes_each_once(task):
+    fakes = channels(np.concatenate(list(task.fake_images(70)))).reshape(-1, 64)
+    reals = channels(REALS).reshape(-1, 64)
+    assert len(REALS) == 30
+    for name, real_side in (('fid50k', np.concatenate([reals, reals, reals[:10]])),
+                            ('fid50k_full', reals)):
+        sides = [(side.mean(axis=0), np.cov(side, rowvar=False)) for side in (real_side, fakes)]
+        np.testing.assert_allclose(compute(task, name, count=70)[name],
+                                   frechet.frechet_distance(*sides[0], *sides[1]), rtol=1e-6)
+
+
+@pytest.mark.parametrize('name', ['kid50k', 'pr50k3', 'msssim10k', 'swd16k'])
+def test_the_other_metrics_take_each_real_once_at_most(name):
+    images = Images()
+    source = GeneratorSource(small_generator(), minibatch=16, seed=1)
+    compute(Task(fakes=source, reals=Reals(images), networks=Networks(), seed=1), name, count=60)
+    assert images.asked == [len(REALS)]
 
 
 def test_kid_and_precision_are_of_all_features(task, fakes):
@@ -252,7 +272,7 @@ def test_progress_tells_what_is_done(task):
     told = Task(fakes=task.fakes, reals=Reals(Images()), networks=Networks(),
                 progress=lambda *args: seen.append(args))
     compute(told, 'fid10k', count=32)
-    assert seen == [('reals', 8, 30), ('reals', 16, 30), ('reals', 24, 30), ('reals', 30, 30),
+    assert seen == [('reals', 8, 32), ('reals', 16, 32), ('reals', 24, 32), ('reals', 32, 32),
                     ('fakes', 16, 32), ('fakes', 32, 32)]
 
 
@@ -282,8 +302,8 @@ def test_what_a_metric_needs_is_known():
     assert needs['pr50k3'] == ('vgg16',) and needs['ls'] == ('classifiers',)
     counts = {name: metric.count for name, metric in registry.METRICS.items()}
     assert counts == {
-        'swd16k': 16384, 'msssim10k': 10_000, 'fid50k': 50_000, 'fid10k': 10_000, 'kid50k': 50_000,
-        'is50k': 50_000, 'pr50k3': 50_000, 'ppl_zfull': 100_000, 'ppl_wfull': 100_000,
+        'swd16k': 16384, 'msssim10k': 10_000, 'fid50k': 50_000, 'fid50k_full': 50_000,
+        'fid10k': 10_000, 'kid50k': 50_000, 'is50k': 50_000, 'pr50k3': 50_000, 'ppl_zfull': 100_000, 'ppl_wfull': 100_000,
         'ppl_zend': 100_000, 'ppl_wend': 100_000, 'ppl2_wend': 50_000, 'ls': 200_000}
 
 

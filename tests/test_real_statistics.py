@@ -50,11 +50,12 @@ def features(dataset, count=40):
 
 
 def measured(datasets, networks, cache_dir, monkeypatch, **options):
-    """fid10k of the second data set against the first."""
+    """fid50k_full of the second data set against the first."""
     monkeypatch.setattr(frechet, 'INCEPTION_FEATURES', 16)
     reals, fakes = (DatasetSource(dataset, 16) for dataset in datasets)
     task = {'reals': Reals(reals, networks, cache_dir / FOLDER), **options}
-    return registry.evaluate('fid10k', Task(fakes=fakes, networks=networks, **task))['fid10k']
+    return registry.evaluate('fid50k_full', Task(fakes=fakes, networks=networks,
+                                                 **task))['fid50k_full']
 
 
 def test_the_second_time_no_real_image_is_looked_at(datasets, tmp_path, monkeypatch):
@@ -116,7 +117,7 @@ def test_outside_statistics_need_no_reals(datasets, tmp_path, monkeypatch):
     value = measured(datasets, Networks(), tmp_path, monkeypatch,
                      reals=Reals(None, Networks(), given=path))
     np.testing.assert_allclose(value, measured(datasets, Networks(), tmp_path, monkeypatch))
-    with pytest.raises(ValueError, match='fid10k compares with real images'):
+    with pytest.raises(ValueError, match='fid50k_full compares with real images'):
         measured(datasets, Networks(), tmp_path, monkeypatch, reals=None)
 
 
@@ -172,3 +173,17 @@ def test_training_uses_the_same_statistics(datasets, tmp_path, monkeypatch):
     expected = Reals(DatasetSource(datasets[0], 32, True, 7), networks,
                      tmp_path / FOLDER).statistics_path(40)
     assert os.path.exists(expected)
+
+
+def test_each_round_of_few_reals_is_mirrored_anew(datasets):
+    plain = datasets[0].read(16, np.arange(40))
+    images = np.concatenate(list(DatasetSource(datasets[0], 16, True, 7).images(100)))
+    flips = [np.array_equal(image, plain[i % 40, :, ::-1]) for i, image in enumerate(images)]
+    for i, image in enumerate(images):
+        np.testing.assert_array_equal(image, plain[i % 40, :, ::-1 if flips[i] else 1])
+    assert flips[:40] != flips[40:80] and 30 < sum(flips) < 70
+
+
+def test_statistics_of_rounds_are_kept_apart_from_those_of_the_whole_set(datasets, tmp_path):
+    reals = Reals(DatasetSource(datasets[0], 16), Networks(), tmp_path)
+    assert reals.statistics_path(40) != reals.statistics_path(50)

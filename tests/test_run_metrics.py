@@ -162,7 +162,7 @@ def test_statistics_of_another_inception_graph_are_refused(outcomes):
 def test_check_networks_says_which_file_goes_where(outcomes):
     folder, (code, output, _) = outcomes[0], outcomes[1]['check']
     assert code == 0
-    assert 'inception: there (for fid50k, fid10k, kid50k, is50k)' in output
+    assert 'inception: there (for fid50k, fid50k_full, fid10k, kid50k, is50k)' in output
     assert 'vgg16: missing (for pr50k3)' in output
     assert f'    -> {folder / "cache/metrics/vgg16-397923af.pth"}' in output
 
@@ -171,7 +171,7 @@ def test_check_networks_tells_what_is_not_downloaded_yet_and_what_is_damaged(out
     folder, (code, output, _) = outcomes[0], outcomes[1]['check_more']
     assert code == 0
     lines = output.splitlines()
-    at = lines.index('inception: missing (for fid50k, fid10k, kid50k, is50k)')
+    at = lines.index('inception: missing (for fid50k, fid50k_full, fid10k, kid50k, is50k)')
     assert lines[at + 1] == '  https://example.org/graph.pb'
     assert lines[at + 2].startswith(f'    -> {folder / "cache"}/')
     assert lines[at + 2].endswith('-graph.pb')
