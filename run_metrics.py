@@ -7,7 +7,8 @@
   run_metrics.py --check_networks       which feature networks are there, and where to put others
 
 Metrics: swd16k, msssim10k (they need no download); fid50k, fid50k_full, fid10k, kid50k, is50k,
-pr50k3, ppl_zfull, ppl_wfull, ppl_zend, ppl_wend, ppl2_wend, ls. docs/metrics.md says what they mean.
+pr50k3, ppl_zfull, ppl_wfull, ppl_zend, ppl_wend, ppl2_wend, ls. docs/metrics.md says what they
+mean.
 """
 
 import dataclasses

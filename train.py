@@ -95,6 +95,9 @@ def print_plan(config, dataset, start):
     print(f'\nData:       {dataset.directory}: {dataset.num_images} images '
           f'{dataset.resolution}x{dataset.resolution}x{dataset.num_channels}, {labels}, '
           f'mirror {"on" if config.mirror_augment else "off"}')
+    if FLAGS.mirror_augment is None and not config.mirror_augment:
+        print('            --mirror_augment would flip images left to right at random: more data '
+              'of faces,\n            animals and scenes; it would ruin text, digits and logos.')
     print(f'Training:   {config.total_kimg:g} kimg (1 kimg = 1000 images shown), '
           f'seed {config.seed}')
     print(f'Start:      {start.description}')

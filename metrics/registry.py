@@ -1,8 +1,8 @@
 """Every metric by its public name: what computes it, of how many images, and what it needs.
 
-Counts and meanings are the reference's (fid50k, ppl_*, ls) and its successors' (fid50k_full, kid50k,
-pr50k3, is50k, ppl2_wend); swd16k and msssim10k, ProGAN's, need no feature network. A new metric is
-a `measure` in a file of its own and a row in METRICS.
+Counts and meanings are the reference's (fid50k, ppl_*, ls) and its successors' (fid50k_full,
+kid50k, pr50k3, is50k, ppl2_wend); swd16k and msssim10k, ProGAN's, need no feature network. A new
+metric is a `measure` in a file of its own and a row in METRICS.
 """
 
 from __future__ import annotations

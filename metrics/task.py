@@ -52,8 +52,10 @@ class Task:
 
     def both_sides(self, feature, count, compute):
         """(Of the reals, of the fakes): `compute` of their batches; the reals' is kept by name."""
-        return (self.reals.kept((feature, count), lambda: compute(self.real_images(self.num_reals(count)))),
-                compute(self.fake_images(count)))
+        def of_reals():
+            return compute(self.real_images(self.num_reals(count)))
+
+        return self.reals.kept((feature, count), of_reals), compute(self.fake_images(count))
 
     def statistics_progress(self):
         """A function (number done, number in all) that tells how far a metric's statistics are."""

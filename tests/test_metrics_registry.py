@@ -303,7 +303,8 @@ def test_what_a_metric_needs_is_known():
     counts = {name: metric.count for name, metric in registry.METRICS.items()}
     assert counts == {
         'swd16k': 16384, 'msssim10k': 10_000, 'fid50k': 50_000, 'fid50k_full': 50_000,
-        'fid10k': 10_000, 'kid50k': 50_000, 'is50k': 50_000, 'pr50k3': 50_000, 'ppl_zfull': 100_000, 'ppl_wfull': 100_000,
+        'fid10k': 10_000, 'kid50k': 50_000, 'is50k': 50_000, 'pr50k3': 50_000,
+        'ppl_zfull': 100_000, 'ppl_wfull': 100_000,
         'ppl_zend': 100_000, 'ppl_wend': 100_000, 'ppl2_wend': 50_000, 'ls': 200_000}
 
 

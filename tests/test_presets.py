@@ -146,13 +146,27 @@ def test_table_rows_are_the_recorded_variants(name, variant):
 
 
 def test_equal_rows_of_the_tables_are_equal():
-    for rows in (('table1-f', 'table2-mixing-90', 'table4-style-8', 'auto'),
+    for rows in (('table1-f', 'table2-mixing-90', 'table4-style-8'),
                  ('table1-e', 'table2-mixing-0'), ('table1-b', 'table4-traditional-0')):
         assert len({config_of(name, 1024, 8) for name in rows}) == 1
     others = [name for name in PRESETS if name.startswith('table')
               and name not in ('table2-mixing-90', 'table4-style-8', 'table2-mixing-0',
                                'table4-traditional-0')]
     assert len({config_of(name, 1024, 8) for name in others}) == len(others)
+
+
+def test_auto_is_the_final_row_without_mirroring_and_rows_of_the_tables_mirror():
+    assert config_of('auto', 1024, 8, mirror_augment=True) == config_of('table1-f', 1024, 8)
+    assert not any(config_of(name, 64).mirror_augment
+                   for name in ('auto', *(f'stylegan-{n}gpu' for n in (1, 2, 4, 8)), 'digits'))
+    assert all(config_of(name, 64).mirror_augment for name in PRESETS if name.startswith('table'))
+
+
+def test_lengths_of_training_are_the_references():
+    kimg = {name: config_of(name, 64).total_kimg for name in PRESETS}
+    assert kimg['progan-no-growing'] == 10_000 and kimg['progan-v1-1gpu'] == 19_000
+    assert kimg['progan-v2-8gpu'] == kimg['progan-no-smoothing'] == 12_000
+    assert kimg['auto'] == 25_000
 
 
 def test_a_flag_of_its_own_overrides_the_preset():

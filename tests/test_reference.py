@@ -66,6 +66,20 @@ def test_fused_network_through_a_pickle_gives_the_recorded_images(tmp_path):
     assert_close(images, at_level(data['trunc_psi0.7_cut8'], 0))
 
 
+def test_a_cutoff_of_none_truncates_nothing_as_in_the_reference(tmp_path):
+    z = np.random.default_rng(1).normal(size=[3, SMALL['latent_size']]).astype(np.float32)
+    path = small_generator_pickle(tmp_path / 'Gs.pkl', truncation_psi=0.5, truncation_cutoff=None)
+    Gs = reference.load_networks(path)['Gs']
+    Gs.dlatent_avg.assign(tf.ones_like(Gs.dlatent_avg))
+    own, asked, all_layers, none = (
+        Gs(z, randomize_noise=False, **options) for options in (
+            {}, {'truncation_psi': 0.2}, {'truncation_psi': 0.5, 'truncation_cutoff': None},
+            {'truncation_psi': None}))
+    assert_close(own, none)
+    assert_close(asked, none)
+    assert np.abs(all_layers - none).max() > 1e-3
+
+
 @pytest.mark.parametrize('name', VARIANTS)
 def test_unusual_configurations_are_told_from_the_file(name, tmp_path):
     """Twelve of them, ProGAN's in its older form, with the arguments that the reference had."""

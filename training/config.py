@@ -92,7 +92,7 @@ class GeneratorConfig(NetworkConfig):
     truncation_psi: Optional[float] = 0.7        # truncation psi where none is asked for when
     # images are generated; 1 or none = no truncation
     truncation_cutoff: Optional[int] = 8         # number of layers truncated, the coarsest first;
-    # none = all
+    # none = all, 0 = none (a reference network's None is read as 0: there it meant no truncation)
 
     def __post_init__(self):
         _check_image_fields(self)
@@ -310,7 +310,10 @@ class RunConfig:
     # down, that are computed in half precision
     batch_gpu: Optional[int] = None    # images that a GPU computes at a time; it adds up gradients
     # until its share of the minibatch is complete; none = its whole share
-    G_smoothing_kimg: float = 10.0     # half-life of the moving average Gs, kimg
+    G_smoothing_kimg: float = 10.0     # half-life of the moving average Gs, kimg; 0 = none: Gs is
+    # G one step before
+    reset_opt_for_new_lod: bool = True  # forget Adam's moments when a new resolution begins to fade
+    # in, and when it is there
     image_snapshot_ticks: int = 1      # ticks between two fakes*.png; 0 = first and last only
     network_snapshot_ticks: int = 10   # ticks between two network-snapshot-*; 0 = first and last
     # only
@@ -332,7 +335,7 @@ class RunConfig:
                             ('image_snapshot_ticks', 0), ('network_snapshot_ticks', 0),
                             ('checkpoint_minutes', 0), ('keep_checkpoints', 1),
                             ('keep_snapshots', 0), ('seed', 0), ('num_fp16_res', 0),
-                            ('num_gpus', 1)):
+                            ('num_gpus', 1), ('G_smoothing_kimg', 0)):
             require(getattr(self, name) >= least, name, f'at least {least}', getattr(self, name))
         require(re.fullmatch(r'1080p|4k|[1-9]\d{0,2}x[1-9]\d{0,2}', self.grid), 'grid',
                 "'1080p', '4k' or COLUMNSxROWS such as 20x10", self.grid)
@@ -342,8 +345,7 @@ class RunConfig:
                 self.batch_gpu)
         require(self.grid_layout in GRID_LAYOUTS, 'grid_layout', f'one of {GRID_LAYOUTS}',
                 self.grid_layout)
-        for name in ('total_kimg', 'G_smoothing_kimg'):
-            require(getattr(self, name) > 0, name, 'above 0', getattr(self, name))
+        require(self.total_kimg > 0, 'total_kimg', 'above 0', self.total_kimg)
         for name in ('resolution', 'num_channels', 'label_size'):
             require(getattr(self.G, name) == getattr(self.D, name), name, 'the same in G and D',
                     (getattr(self.G, name), getattr(self.D, name)))

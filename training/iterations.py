@@ -98,7 +98,8 @@ class Iterations:
             self.state, self.config, self.replicas, sched.level, sched.minibatch)
 
     def _scalars(self, sched):
-        beta = 0.5 ** (sched.minibatch / (self.config.G_smoothing_kimg * 1000))
+        half_life = self.config.G_smoothing_kimg * 1000
+        beta = 0.5 ** (sched.minibatch / half_life) if half_life else 0.0
         return [tf.constant(value, tf.float32) for value in
                 (sched.alpha, sched.G_lrate, sched.D_lrate, beta)]
 

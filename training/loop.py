@@ -101,9 +101,10 @@ class Run:
             self.memory.probe(last, lambda: self.iterations.try_step(last), self.log)
 
     def iterate(self, sched):
-        """Iterations at one reading of the schedule; a new stage begins with fresh optimizers."""
+        """Iterations at one reading of the schedule; a new stage has fresh optimizers."""
         state = self.state
-        if not sched.same_stage(sched._replace(lod=float(state.optimizer_lod))):
+        same_stage = sched.same_stage(sched._replace(lod=float(state.optimizer_lod)))
+        if self.config.reset_opt_for_new_lod and not same_stage:
             state.reset_optimizers()
         state.optimizer_lod.assign(sched.lod)
         with self.clock.iterating(state.nimg), self.memory.explained('a training step', sched):

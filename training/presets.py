@@ -63,9 +63,10 @@ _PROGAN_FP16 = _by_gpus(_PROGAN_LRATES, {'max_minibatch_per_gpu': {512: 16, 1024
 _WGAN_GP_LOSSES = {'G_loss': 'G_wgan', 'D_loss': 'D_wgan_gp'}
 
 
-def _stylegan(description, G=None, schedule_by_gpus=_STYLEGAN, losses=None):
+def _stylegan(description, G=None, schedule_by_gpus=_STYLEGAN, losses=None, mirror=True):
+    """mirror: as for the faces of the paper's tables; not where the images may be anything."""
     return Preset(description, G=G or {}, losses=losses or {}, schedule_by_gpus=schedule_by_gpus,
-                  run={'total_kimg': 25000, 'mirror_augment': True})
+                  run={'total_kimg': 25000, **({'mirror_augment': True} if mirror else {})})
 
 
 def _progan(description, G=None, D=None, schedule_by_gpus=_PROGAN, run=None, growing=True,
@@ -86,9 +87,10 @@ _DIGITS_WIDTHS = {'fmap_base': 512, 'fmap_max': 64}
 
 # FIDs are the paper's, on FFHQ at 1024x1024, trained to the end on 8 GPUs.
 PRESETS = {
-    'auto': _stylegan('The default: the paper\'s final configuration, any resolution, any GPUs'),
+    'auto': _stylegan('The default: the paper\'s final one, any resolution and GPUs, no mirroring',
+                      mirror=False),
     **{f'stylegan-{n}gpu': _stylegan(f'The same, with the minibatches for {_gpus(n)}',
-                                     schedule_by_gpus={n: schedule})
+                                     schedule_by_gpus={n: schedule}, mirror=False)
        for n, schedule in _STYLEGAN.items()},
     'stylegan-wgan-gp': _stylegan('WGAN-GP loss, lower learning rates: the paper\'s on CelebA-HQ',
                                   schedule_by_gpus=_WGAN_GP, losses=_WGAN_GP_LOSSES),
@@ -128,7 +130,7 @@ PRESETS = {
     'progan-conditional': _progan('Progressive GAN v2 with all labels of the data',
                                   max_label_size='full'),
     'progan-no-growing': _progan('Progressive GAN v2 at full resolution from the start',
-                                 growing=False),
+                                 growing=False, run={'total_kimg': 10000}),
     'progan-no-mbstd': _progan('Progressive GAN v2 without minibatch stddev',
                                D={'mbstd_group_size': 0}),
     'progan-no-pixel-norm': _progan('Progressive GAN v2 without pixel norm in G',
@@ -141,6 +143,10 @@ PRESETS = {
                            {'use_leakyrelu': False}),
     'progan-no-fused-scale': _progan('Progressive GAN v2 with scaling apart from convolutions',
                                      {'fused_scale': False}, {'fused_scale': False}),
+    'progan-no-smoothing': _progan('Progressive GAN v2 without the moving average of G: Gs is G',
+                                   run={'G_smoothing_kimg': 0.0}),
+    'progan-no-optimizer-reset': _progan('Progressive GAN v2 whose Adam goes on at new resolutions',
+                                         run={'reset_opt_for_new_lod': False}),
     'progan-no-repeats': _progan('Progressive GAN v2 with the schedule read in every iteration',
                                  run={'minibatch_repeats': 1}),
     'digits': Preset(

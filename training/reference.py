@@ -141,7 +141,8 @@ def config_of(state: NetworkState):
     """The config of a network in a pickle: its static_kwargs, and the rest from its variables.
 
     Arguments that the reference's builders ignore, or that belong to a call here
-    (randomize_noise, dlatent_broadcast, ...), are ignored.
+    (randomize_noise, dlatent_broadcast, ...), are ignored. A truncation_cutoff of None becomes 0:
+    the reference's G_style then truncates nothing, where None is all layers here.
     """
     _check_generation(state)
     given = {}
@@ -154,6 +155,8 @@ def config_of(state: NetworkState):
         means_default = given.get(name) is None and not kind.may_be_none
         if name in given and not means_default:
             fields[name] = _checked_kwarg(name, kind, given[name])
+    if fields.get('truncation_cutoff', 0) is None:
+        fields['truncation_cutoff'] = 0
     wrong = [f'{name} {fields[name]} where its variables say {size}'
              for name, size in sizes.items() if fields[name] != size]
     if wrong:
