@@ -48,7 +48,7 @@ def compare(args):
 
 def info(args):
     from conversion import info as information
-    return min(1, information.info(args.dataset_dir, args.verify, args.quality))
+    return min(1, information.info(args.dataset_dir, args.verify, args.quality, args.worst))
 
 
 def create_mnist(args):
@@ -136,6 +136,9 @@ def _add_viewing(commands):
     add('--verify', action='store_true',
         help='check every record against its checksum; exit code 1 if one is damaged')
     add('--quality', action='store_true', help='list images of one colour and near-duplicates')
+    add('--worst', metavar='FILE',
+        help='like --quality; writes the names of their files to FILE, for create_from_images '
+             '--exclude')
 
 
 def _add_published(commands):

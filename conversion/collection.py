@@ -13,6 +13,7 @@ import zipfile
 import zlib
 
 from conversion.decode import Unusable
+from formats.files import write_atomically
 
 EXTENSIONS = frozenset('.png .jpg .jpeg .jpe .jfif .webp .bmp .gif .tif .tiff .ppm .pgm .pbm .pnm '
                        '.jp2 .tga .avif .heic .heif'.split())  # HEIC cannot be read, but that
@@ -80,6 +81,12 @@ def read_file(path, name):
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError,
             NotImplementedError) as error:  # damaged, encrypted, or a rare compression
         raise Unusable(f'cannot be unpacked ({error})') from error
+
+
+def write_names(path, names):
+    """Writes the names of images as create_from_images --exclude reads them: one a line."""
+    write_atomically(path, ''.join(f'{name}\n' for name in names).encode('utf-8',
+                                                                         'surrogateescape'))
 
 
 def printable(name):

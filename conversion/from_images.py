@@ -60,6 +60,7 @@ def create(directory, source, options=Options()):
                                      options.overwrite) as writer:
                 _fill(writer, pool, source, result, names)
                 writing.write_skipped(writer, result.unusable)
+                writer.write_sources(names)
                 if found_labels:
                     writer.write_labels(label_array, found_labels.class_names)
 

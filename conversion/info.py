@@ -7,6 +7,7 @@ import os
 import numpy as np
 
 from conversion import writing
+from conversion.collection import printable, write_names
 from conversion.labels import describe
 from formats.records import level_path
 from training.dataset import TFRecordDataset
@@ -17,10 +18,21 @@ NEAR_RESOLUTION = 16    # ... at this resolution
 BLOCK = 512             # images looked at in one go
 
 
-def info(directory, verify=False, quality=False):
-    """Prints what there is to know. Returns how many records are damaged (if `verify`)."""
+def info(directory, verify=False, quality=False, worst=None):
+    """Prints what there is to know. Returns how many records are damaged (if `verify`).
+
+    worst: a new file for the names of what `quality` finds, as create_from_images --exclude takes
+        it; asks for `quality` too.
+    """
     data = TFRecordDataset(directory, max_label_size='full', verify=False)
     kind = 'gray' if data.num_channels == 1 else 'RGB'
+    sources = data.source_names() if quality or worst else None
+    if worst and os.path.exists(worst):
+        raise ValueError(f'--worst={worst}: is there already; remove it or choose another name')
+    if worst and sources is None:
+        raise ValueError(f'{directory}: does not say which files its images were made of, so '
+                         '--worst has no names to write; convert the images again with '
+                         'create_from_images')
     print(f'Images   {data.num_images:,} of {data.resolution}x{data.resolution}, {kind}')
     total = 0
     for log2 in range(data.resolution.bit_length() - 1, 1, -1):
@@ -33,8 +45,11 @@ def info(directory, verify=False, quality=False):
     damaged = _print_damaged(data) if verify else 0
     if not damaged:
         _print_statistics(data)
-        if quality:
-            _print_quality(data)
+        if quality or worst:
+            found = _print_quality(data, sources)
+            if worst:
+                write_names(worst, [sources[index] for index in found])
+                print(f'Written  {worst}, {len(found):,} names for create_from_images --exclude')
     return damaged
 
 
@@ -77,8 +92,14 @@ def _print_statistics(data):
           + ', '.join(f'{x:.2f}' for x in deviation) + of)
 
 
-def _print_quality(data):
-    """Prints the indices of images of one colour, and of those nearly the same as another."""
+def _print_quality(data, sources):
+    """Prints which images are of one colour, and which nearly the same as an earlier one.
+
+    sources: names of the images' files; None = unknown. Returns the sorted indices of both kinds.
+    """
+    def named(index):
+        return f'{index} {printable(sources[index])}' if sources else str(index)
+
     small = min(NEAR_RESOLUTION, data.resolution)
     plain, thumbnails = [], []
     for part, images in _blocks(data, data.resolution, np.arange(data.num_images), 'Looking'):
@@ -86,9 +107,10 @@ def _print_quality(data):
         plain += part[flat].tolist()
         thumbnails.append(data.read(small, part).reshape(len(part), -1))
     pairs = near_duplicates(np.concatenate(thumbnails))
-    print(f'Plain    {len(plain):,} images of one colour: {_listed(plain)}')
+    print(f'Plain    {len(plain):,} images of one colour: {_listed(map(named, plain))}')
     print(f'Near     {len(pairs):,} images nearly identical to an earlier one: '
-          + _listed(f'{index} (as {other})' for index, other in pairs))
+          + _listed(f'{named(index)} (as {named(other)})' for index, other in pairs))
+    return sorted({*plain, *(index for index, _ in pairs)})
 
 
 def near_duplicates(thumbnails):

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 
-_OURS = re.compile(r'.*-r(\d\d\.tfrecords|xx\.labels|xx\.classes\.json)|skipped\.txt')
+_OURS = re.compile(r'.*-r(\d\d\.tfrecords|xx\.(labels|(classes|sources)\.json))|skipped\.txt')
 
 
 def check(directory, overwrite=False):

@@ -36,6 +36,11 @@ def class_names_path(directory, name):
     return os.path.join(directory, f'{name}-rxx.classes.json')
 
 
+def sources_path(directory, name):
+    """Path of the names of the files that the records were made of, a JSON list of strings."""
+    return os.path.join(directory, f'{name}-rxx.sources.json')
+
+
 def pyramid(image):
     """Returns [image, half of it, ..., 4x4], all uint8 [C, H, W], for a uint8 [C, H, W] image.
 
@@ -202,3 +207,11 @@ class Writer(LevelFiles):
         if class_names is not None:
             with open(class_names_path(self.directory, self.name), 'w', encoding='utf-8') as file:
                 json.dump(list(class_names), file, ensure_ascii=False)
+
+    def write_sources(self, names):
+        """Saves the names of the files that the images were made of, one for each image added."""
+        if len(names) != self.num_images:
+            raise ValueError(f'{self.name}: expected {self.num_images} names of sources, one for '
+                             f'each image added, got {len(names)}')
+        with open(sources_path(self.directory, self.name), 'w', encoding='utf-8') as file:
+            json.dump(list(names), file)  # ASCII: names need not be valid text

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from conversion import decode
+from conversion.collection import write_names
 from formats.files import write_atomically
 from pictures import sheets
 from training.dataset import process_reals
@@ -130,8 +131,7 @@ def write_scores(path, source, scores):
 
 def write_worst(path, source, scores, count):
     """The names of the worst images, one a line, the worst first."""
-    lines = [source.names[i] + '\n' for i in scores.indices[::-1][:count]]
-    write_atomically(path, ''.join(lines).encode('utf-8', 'surrogateescape'))
+    write_names(path, [source.names[i] for i in scores.indices[::-1][:count]])
 
 
 def contact_sheet(source, scores):

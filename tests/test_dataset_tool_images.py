@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from conversion import decode, from_images, writing
+from conversion import decode, from_images, info, writing
 from conversion.decode import Rules
 from formats import records
 from training.dataset import TFRecordDataset
@@ -25,6 +25,12 @@ def save(path, size=(16, 16), color=RED, mode='RGB', **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new(mode, size, color).save(path, **options)
     return path
+
+
+def hashes(directory):
+    """sha256 of each file that the reference writes too: all but the list of sources."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in directory.iterdir() if not path.name.endswith('.sources.json')}
 
 
 def create(source, target, rules=Rules(), **options):
@@ -49,8 +55,7 @@ def refused(source, target, rules=Rules(), **options):
 def test_folder_becomes_the_bytes_of_the_reference(tmp_path, case, shuffle, workers):
     create(CASES / case / 'images', tmp_path / case, shuffle=shuffle, workers=workers)
     expected = json.loads((CASES / case / 'sha256.json').read_text())
-    assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in (tmp_path / case).iterdir()} == expected
+    assert hashes(tmp_path / case) == expected
     assert [path.name for path in tmp_path.iterdir()] == [case]
 
 
@@ -67,13 +72,12 @@ def test_zip_gives_the_dataset_of_the_folder(tmp_path):
         file.writestr('__MACOSX/._im000.png', b'not an image')
     create(tmp_path / 'some.zip', tmp_path / 'rgb32', workers=2)
     expected = json.loads((CASES / 'rgb32/sha256.json').read_text())
-    assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in (tmp_path / 'rgb32').iterdir()} == expected
+    assert hashes(tmp_path / 'rgb32') == expected
 
 
 def test_predicted_size_is_the_real_one(tmp_path):
     create(CASES / 'rgb32/images', tmp_path / 'x')
-    real = sum(path.stat().st_size for path in (tmp_path / 'x').iterdir())
+    real = sum(path.stat().st_size for path in (tmp_path / 'x').glob('*.tfrecords'))
     assert records.dataset_bytes(9, 32, 3) == real
 
 
@@ -420,3 +424,38 @@ def test_an_excluded_name_that_is_not_there_is_an_error(tmp_path):
     (tmp_path / 'worst.txt').write_text('a.png\nb.png\n')
     message = refused(tmp_path / 'in', tmp_path / 'out', exclude=str(tmp_path / 'worst.txt'))
     assert 'worst.txt' in message and 'b.png' in message
+
+
+def test_what_info_finds_is_named_by_its_files_and_excluded_with_them(tmp_path, capsys):
+    random = np.random.default_rng(1)
+    (tmp_path / 'in/b').mkdir(parents=True)
+    kept = ['b/one.png', 'two.png']
+    for name in kept:
+        pixels = random.integers(256, size=[16, 16, 3], dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / 'in' / name)
+    Image.fromarray(pixels).save(tmp_path / 'in/two, again.png')
+    save(tmp_path / 'in/b/plain.png', size=(16, 16))
+    create(tmp_path / 'in', tmp_path / 'out')
+    info.info(tmp_path / 'out', worst=tmp_path / 'worst.txt')
+    worst = (tmp_path / 'worst.txt').read_text().splitlines()
+    near = ({'two.png', 'two, again.png'} & set(worst)).pop()
+    assert sorted(worst) == sorted(['b/plain.png', near])
+    output = capsys.readouterr().out
+    assert 'b/plain.png' in output and f'{near} (as ' in output
+    create(tmp_path / 'in', tmp_path / 'clean', exclude=str(tmp_path / 'worst.txt'))
+    sources = json.loads((tmp_path / 'clean/clean-rxx.sources.json').read_text())
+    assert sorted(sources) == sorted({*kept, 'two, again.png'} - {near})
+    with pytest.raises(ValueError, match='worst.txt: is there already; remove it or choose'):
+        info.info(tmp_path / 'out', worst=tmp_path / 'worst.txt')
+
+
+def test_a_dataset_without_sources_says_what_gives_it_some(tmp_path, capsys):
+    save(tmp_path / 'in/a.png')
+    create(tmp_path / 'in', tmp_path / 'out')
+    (tmp_path / 'out/out-rxx.sources.json').unlink()
+    info.info(tmp_path / 'out', quality=True)
+    assert 'images of one colour: 0\n' in capsys.readouterr().out
+    with pytest.raises(ValueError, match='does not say which files .*--worst.* convert the images '
+                                         'again with create_from_images'):
+        info.info(tmp_path / 'out', worst=tmp_path / 'worst.txt')
+    assert not (tmp_path / 'worst.txt').exists()

@@ -24,7 +24,8 @@ def run(*arguments):
 
 
 def contents(directory):
-    return {path.name: path.read_bytes() for path in pathlib.Path(directory).iterdir()}
+    return {path.name: path.read_bytes() for path in pathlib.Path(directory).iterdir()
+            if not path.name.endswith('.sources.json')}
 
 
 def image_folder(path, count=3, size=16):

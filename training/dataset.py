@@ -27,6 +27,7 @@ from formats.records import (  # noqa: F401 (offered here beside the reader)
     level_path,
     masked_crc,
     pyramid,
+    sources_path,
 )
 
 VERIFIED_WHOLE_BYTES = 2**30  # larger files are only sampled at opening, so that it takes seconds
@@ -157,6 +158,21 @@ def _what_is_inside(directory):
         f'; to convert images: dataset_tool.py create_from_images NEW_DIRECTORY {directory}')
 
 
+def _read_names(path, count, each):
+    """Returns a list of `count` strings, one for `each`, or None where there is no such file."""
+    if not os.path.exists(path):
+        return None
+    try:
+        with open(path, encoding='utf-8') as file:
+            names = json.load(file)
+    except ValueError as error:
+        raise ValueError(f'{path}: is no JSON; write {count} names or remove it') from error
+    if not isinstance(names, list) or [type(name) for name in names] != [str] * count:
+        raise ValueError(f'{path}: must be a list of {count} strings, one for each {each}; '
+                         'correct or remove it')
+    return names
+
+
 @functools.lru_cache(maxsize=4)
 def _epoch_order(num_images, seed, epoch):
     return np.random.default_rng([seed, epoch]).permutation(num_images)
@@ -250,6 +266,10 @@ class TFRecordDataset:
         """Labels float32 [count, label_size]: rows drawn uniformly by `seed`, non-negative ints."""
         return self.labels[np.random.default_rng(seed).integers(self.num_images, size=count)]
 
+    def source_names(self):
+        """Names of the files that the images were made of, a list of str; None = not recorded."""
+        return _read_names(sources_path(self.directory, self.name), self.num_images, 'image')
+
     def fingerprint(self):
         """Hex digits that change with any image at full resolution, or with the labels."""
         return self._fingerprint
@@ -301,25 +321,11 @@ class TFRecordDataset:
         if labels.ndim != 2 or len(labels) != self.num_images:
             raise ValueError(f'{path}: must be [{self.num_images}, label size], one row for each '
                              f'image, but is {list(labels.shape)}; convert the images again')
-        names = self._read_class_names(labels.shape[1])
+        names = _read_names(class_names_path(self.directory, self.name), labels.shape[1],
+                            'component of the labels')
         if max_size == 'full':
             return labels, names
         return np.ascontiguousarray(labels[:, :max_size]), names and names[:max_size]
-
-    def _read_class_names(self, count):
-        """Returns a list of `count` strings, or None where there is no such file."""
-        path = class_names_path(self.directory, self.name)
-        if not os.path.exists(path):
-            return None
-        try:
-            with open(path, encoding='utf-8') as file:
-                names = json.load(file)
-        except ValueError as error:
-            raise ValueError(f'{path}: is no JSON; write {count} names or remove it') from error
-        if not isinstance(names, list) or [type(name) for name in names] != [str] * count:
-            raise ValueError(f'{path}: must be a list of {count} strings, one for each component '
-                             f'of the labels; correct or remove it')
-        return names
 
 
 @contextlib.contextmanager
