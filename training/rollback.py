@@ -9,11 +9,10 @@ import tensorflow as tf
 from training.layers import named_variables
 
 MAX_ROLLBACKS = 2  # in the whole of a run
-LOSSES = ('loss_D', 'loss_G')
-ADVICE = (
+ADVICE = (  # rates: a state's RATE_FLAGS
     f'and going back to the checkpoint {MAX_ROLLBACKS} times, each with other random numbers, has '
     'not helped. That checkpoint is good. Go on from it with --resume=latest and a lower '
-    '--G_lrate_base and --D_lrate_base (or *_dict), or another --seed; look for odd images in the '
+    '{rates}, or another --seed; look for odd images in the '
     'data set with dataset_tool.py info --quality.')
 
 
@@ -23,17 +22,17 @@ def _all_finite(variables):
 
 
 def first_not_finite(state, stats=None):
-    """What is not finite: the name of a loss in `stats`, or of a part of a TrainingState; or None.
+    """What is not finite: the name of a loss in `stats`, or of a variable of a RunState; or None.
 
     A state whose sums of losses or whose weights are not finite must not become a checkpoint: the
     run could not go back to what was before.
     """
-    for name in LOSSES:
+    for name in state.LOSSES:
         if stats is not None and not math.isfinite(stats[name]):
             return name
     if _all_finite(state.variables):
         return None
-    for part in ('G', 'D', 'Gs'):
+    for part in state.NETWORKS:
         for name, variable in named_variables(getattr(state, part)).items():
             if not _all_finite([variable]):
                 return f'{part}/{name}'
@@ -82,7 +81,7 @@ class Recovery:
         rollbacks = int(self.state.rollbacks) + 1
         seconds = float(self.state.seconds)
         if rollbacks > MAX_ROLLBACKS:
-            raise ValueError(f'{what}, {ADVICE}')
+            raise ValueError(f'{what}, {ADVICE.format(rates=self.state.RATE_FLAGS)}')
         if not self.restore():
             raise ValueError(f'{what}, and there is no checkpoint to go back to.')
         self.state.rollbacks.assign(rollbacks)

@@ -19,7 +19,7 @@ from training.seeds import folded_seed, random_uniform
 from training.state import TrainingState
 
 
-def _in_chunks(compute, per_image, chunks):
+def in_chunks(compute, per_image, chunks):
     """The mean of compute(share of `per_image`) over equal shares: a big minibatch in less memory.
 
     Args:
@@ -82,7 +82,7 @@ def _step(state, part, lrate, loss_of, per_image, options):
         return loss, mean_w, stats, gradients
 
     # Forwards and backwards, then the same numbers on every replica.
-    loss, mean_w, stats, gradients = _in_chunks(compute, per_image, options.chunks)
+    loss, mean_w, stats, gradients = in_chunks(compute, per_image, options.chunks)
     state.G.move_average(mean_w)
     loss, stats, gradients = mean_over_replicas((loss, stats, gradients))
 
