@@ -291,6 +291,20 @@ FLOAT32 = Precision()
 GRID_LAYOUTS = ('random', 'row_per_class', 'col_per_class', 'class4x4')
 
 
+def check_run_fields(config):
+    """ValueError for a value out of its range of the fields that runs of every kind have."""
+    for name, least in (('checkpoint_ticks', 1), ('image_snapshot_ticks', 0),
+                        ('network_snapshot_ticks', 0), ('checkpoint_minutes', 0),
+                        ('keep_checkpoints', 1), ('keep_snapshots', 0), ('seed', 0),
+                        ('num_fp16_res', 0), ('num_gpus', 1)):
+        require(getattr(config, name) >= least, name, f'at least {least}', getattr(config, name))
+    require(config.precision in PRECISIONS, 'precision', f'one of {tuple(PRECISIONS)}',
+            config.precision)
+    require(config.batch_gpu is None or config.batch_gpu >= 1, 'batch_gpu', 'at least 1, or none',
+            config.batch_gpu)
+    require(config.total_kimg > 0, 'total_kimg', 'above 0', config.total_kimg)
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """A whole training run, apart from where it is written and what it starts from."""
@@ -331,21 +345,13 @@ class RunConfig:
     seed: int = 1000                   # seed of everything random in the run
 
     def __post_init__(self):
-        for name, least in (('minibatch_repeats', 1), ('D_repeats', 1), ('checkpoint_ticks', 1),
-                            ('image_snapshot_ticks', 0), ('network_snapshot_ticks', 0),
-                            ('checkpoint_minutes', 0), ('keep_checkpoints', 1),
-                            ('keep_snapshots', 0), ('seed', 0), ('num_fp16_res', 0),
-                            ('num_gpus', 1), ('G_smoothing_kimg', 0)):
+        check_run_fields(self)
+        for name, least in (('minibatch_repeats', 1), ('D_repeats', 1), ('G_smoothing_kimg', 0)):
             require(getattr(self, name) >= least, name, f'at least {least}', getattr(self, name))
         require(re.fullmatch(r'1080p|4k|[1-9]\d{0,2}x[1-9]\d{0,2}', self.grid), 'grid',
                 "'1080p', '4k' or COLUMNSxROWS such as 20x10", self.grid)
-        require(self.precision in PRECISIONS, 'precision', f'one of {tuple(PRECISIONS)}',
-                self.precision)
-        require(self.batch_gpu is None or self.batch_gpu >= 1, 'batch_gpu', 'at least 1, or none',
-                self.batch_gpu)
         require(self.grid_layout in GRID_LAYOUTS, 'grid_layout', f'one of {GRID_LAYOUTS}',
                 self.grid_layout)
-        require(self.total_kimg > 0, 'total_kimg', 'above 0', self.total_kimg)
         for name in ('resolution', 'num_channels', 'label_size'):
             require(getattr(self.G, name) == getattr(self.D, name), name, 'the same in G and D',
                     (getattr(self.G, name), getattr(self.D, name)))
