@@ -47,8 +47,8 @@ flags.DEFINE_float('resume_kimg', None, 'With weights from a network file: where
                    'to start, in kimg. Default: where full resolution has faded in, or the '
                    "snapshot's own kimg with --resume_snapshot.")
 flags.DEFINE_string('metrics', 'auto', 'What to measure after each network snapshot: names '
-                    "separated by commas, 'none', or 'auto' = swd16k, as long as it takes less "
-                    'than a tick. The best network by the first metric is kept as network-best-*.')
+                    "separated by commas, 'none', or 'auto' = swd16k, as often as 5% of the "
+                    'time allows. The best network by the first metric is kept as network-best-*.')
 shared_flags.define(*feature_flags.HELP)
 flags.DEFINE_integer('num_gpus', None, 'GPUs of this machine that share the minibatch; default: '
                      'all, or the CPU where there are none.', lower_bound=1)

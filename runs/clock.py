@@ -38,13 +38,6 @@ class Clock:
         self.maintenance = time.time() - start
         self.start_tick()
 
-    def seconds_of_tick(self, images):
-        """Those of a whole tick of so many images, or of more if this one has had more.
-
-        After a start within a tick, tick_seconds are of the rest of it only.
-        """
-        return self.tick_seconds * max(1, images / self.tick_images)
-
     def uncounted(self):
         """Seconds since the last `count`, or since the beginning."""
         return time.time() - self._counted_at

@@ -124,8 +124,7 @@ class Run:
             state.tick.assign_add(1)
             state.tick_start_nimg.assign(state.nimg)
             # Files.
-            self.outputs.tick(sched, done, self.memory,
-                              self.clock.seconds_of_tick(1000 * sched.tick_kimg))
+            self.outputs.tick(sched, done, self.memory, stats['seconds'])
             if done or int(state.tick) % self.config.checkpoint_ticks == 0:
                 self.recovery.save()
 

@@ -59,6 +59,14 @@ def full_resolution_kimg(resolution: int, config: ScheduleConfig) -> float:
     return max(phases, 0) * (config.lod_training_kimg + config.lod_transition_kimg)
 
 
+def snapshot_due(tick, every, done):
+    """Whether a network snapshot follows tick number `tick`: the first, each `every`th, the last.
+
+    every: 0 = the first and the last only; done: whether it is the last.
+    """
+    return done or tick == 1 or bool(every) and tick % every == 0
+
+
 def _lod(kimg, resolution, config):
     phase_kimg = config.lod_training_kimg + config.lod_transition_kimg
     phase_index = int(math.floor(kimg / phase_kimg)) if phase_kimg > 0 else 0
