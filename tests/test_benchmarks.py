@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from training import arithmetic
 from training.config import DiscriminatorConfig, GeneratorConfig
 
 BENCHMARKS = pathlib.Path(__file__).resolve().parents[1] / 'benchmarks'
 sys.path.append(str(BENCHMARKS))
 
-import arithmetic  # noqa: E402
 import cost_growth  # noqa: E402
 import training_troubles  # noqa: E402
 
