@@ -34,13 +34,17 @@ def _flag_text(value):
 def _differences(config, standard):
     """[(option, its value, that of `standard`)], as flags; what G and D share is one row."""
     ours, theirs = flat_options(config), flat_options(standard)
+
+    def values(name):
+        return tuple(_flag_text(flat[name]) if name in flat else '-' for flat in (ours, theirs))
+
     rows = {}
     for name in changed_options(standard, config):
         part, _, field = name.rpartition('.')
-        values = tuple(_flag_text(flat[name]) if name in flat else '-' for flat in (ours, theirs))
-        label = f'--{field}' if rows.get(f'--{field}', values) == values else f'{part}.{field}'
-        rows[label] = values
-    return [(label, *values) for label, values in rows.items()]
+        twin = {'G': f'D.{field}', 'D': f'G.{field}'}.get(part)
+        is_own = twin in {**ours, **theirs} and values(twin) != values(name)
+        rows[name if is_own else f'--{field}'] = values(name)
+    return [(label, *pair) for label, pair in rows.items()]
 
 
 def options_lines(config, preset, standard):

@@ -61,7 +61,7 @@ def stages_left(nimg, total_nimg, resolution, num_replicas, config):
     """
     training = int(config.lod_training_kimg * 1000)
     phase = training + int(config.lod_transition_kimg * 1000)
-    phases = int(math.log2(resolution))  # or fewer
+    phases = int(math.log2(resolution)) - int(math.log2(config.lod_initial_resolution))
     edges = {edge for number in range(phases)
              for edge in (number * phase + training, (number + 1) * phase)
              if nimg < edge < total_nimg}
