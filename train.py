@@ -5,7 +5,7 @@
   train.py --data=datasets/faces --resume=none          start another run
   train.py --data=datasets/cats --resume=faces.safetensors      transfer learning from a network
   train.py --data=photos.zip --resolution=256           a folder or zip of images is converted first
-  train.py --data=datasets/faces --dry_run              check and show all options, write nothing
+  train.py --data=datasets/faces --dry_run              check, show the plan, write nothing
   train.py --list_presets                               named sets of options, and what they are for
 
 Options not given come from the preset. 1 kimg = 1000 real images shown to the discriminator.
@@ -47,15 +47,16 @@ flags.DEFINE_float('resume_kimg', None, 'With weights from a network file: where
                    'to start, in kimg. Default: where full resolution has faded in, or the '
                    "snapshot's own kimg with --resume_snapshot.")
 flags.DEFINE_string('metrics', 'auto', 'What to measure after each network snapshot: names '
-                    "separated by commas, 'none', or 'auto' = swd16k, as long as it takes less "
-                    'than a tick. The best network by the first metric is kept as network-best-*.')
+                    "separated by commas, 'none', or 'auto' = swd16k, as often as 5% of the "
+                    'time allows. The best network by the first metric is kept as network-best-*.')
 shared_flags.define(*feature_flags.HELP)
 flags.DEFINE_integer('num_gpus', None, 'GPUs of this machine that share the minibatch; default: '
                      'all, or the CPU where there are none.', lower_bound=1)
 flags.DEFINE_enum('strategy', 'mirrored', ['mirrored', 'multi_worker'], "'mirrored' = this machine "
                   "alone; 'multi_worker' = several machines, which TF_CONFIG or Slurm name. The "
                   'same command is started on each.')
-flags.DEFINE_boolean('dry_run', False, 'Check everything, print the options, write nothing.')
+flags.DEFINE_boolean('dry_run', False, 'Check everything, say what would be trained and '
+                     'how long it would take, write nothing.')
 for _option in OPTIONS.values():
     if _option.kind.is_switch:
         flags.DEFINE_boolean(_option.name, None, _option.help)
@@ -66,14 +67,19 @@ flags.register_multi_flags_validator(
     '--data must name a data set, or a folder or zip of images.')
 
 
-def configured(dataset, num_gpus):
-    """The RunConfig that preset, data set and flags name."""
-    overrides = {}
+def overrides_given():
+    """{option: value} of the flags that were given."""
+    given = {}
     for name, option in OPTIONS.items():
         value = FLAGS[name].value
         if value is not None:
-            overrides[name] = (value if option.kind.is_switch else
-                               options.parse(name, option.kind, value))
+            given[name] = (value if option.kind.is_switch else
+                           options.parse(name, option.kind, value))
+    return given
+
+
+def configured(dataset, num_gpus, overrides):
+    """The RunConfig that preset, data set and `overrides` name."""
     return run_config(FLAGS.preset, dataset.directory, dataset.resolution, dataset.num_channels,
                       dataset.label_size, overrides, num_gpus)
 
@@ -86,21 +92,6 @@ def print_presets():
     print('\nEach flag overrides what a preset says. Without -Ngpu in its name, a preset takes the '
           'minibatches\n(ProGAN\'s: learning rates too) for 1, 2, 4 or 8 GPUs, the most that there '
           'are.')
-
-
-def print_plan(config, dataset, start):
-    """All options as JSON, then a few plain lines."""
-    print(to_json(config))
-    labels = f'{dataset.label_size} label components' if dataset.label_size else 'no labels'
-    print(f'\nData:       {dataset.directory}: {dataset.num_images} images '
-          f'{dataset.resolution}x{dataset.resolution}x{dataset.num_channels}, {labels}, '
-          f'mirror {"on" if config.mirror_augment else "off"}')
-    if FLAGS.mirror_augment is None and not config.mirror_augment:
-        print('            --mirror_augment would flip images left to right at random: more data '
-              'of faces,\n            animals and scenes; it would ruin text, digits and logos.')
-    print(f'Training:   {config.total_kimg:g} kimg (1 kimg = 1000 images shown), '
-          f'seed {config.seed}')
-    print(f'Start:      {start.description}')
 
 
 def converted(label_size):
@@ -136,15 +127,17 @@ def main(args):
         print('Dry run: the images would be converted, then trained on; nothing was written.')
         return 0
     from runs import stopping
-    from training import loop, starting
+    from training import loop, plan, starting
     from training.dataset import TFRecordDataset
     replicas = found_replicas()
     dataset = TFRecordDataset(data, FLAGS.resolution, label_size)
-    start = found_start(configured(dataset, replicas.count), replicas)
+    start = found_start(configured(dataset, replicas.count, overrides_given()), replicas)
     starting.check_minibatches(start.config)
     metrics = chosen_metrics(dataset, start.config) if replicas.is_chief else {}
     if replicas.is_chief:
-        print_plan(start.config, dataset, start)
+        print(plan.plan(start.config, FLAGS.preset, configured(dataset, replicas.count, {}),
+                        dataset, start.description))
+        print_forecast(start, dataset, replicas)
     if FLAGS.dry_run:
         print('Dry run: nothing was written.')
         return 0
@@ -157,6 +150,22 @@ def main(args):
         print(f'{os.path.basename(sys.argv[0])}: {interrupted}', file=sys.stderr)
         return 130
     return 0
+
+
+def print_forecast(start, dataset, replicas):
+    """How long it will take: in a dry run by a trial; else only where a CPU takes very long."""
+    import tensorflow as tf
+
+    from training import forecast
+    if start.complete or replicas.workers > 1:
+        return
+    words = None
+    if FLAGS.dry_run:
+        words = forecast.by_trial(start.config, dataset, replicas, start.kimg)
+    elif not tf.config.list_logical_devices('GPU'):
+        words = forecast.on_cpu(start.config, start.kimg)
+    if words:
+        print(f'Time:       {words}')
 
 
 def found_replicas():

@@ -25,10 +25,10 @@ import tensorflow as tf  # noqa: E402
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..')
 sys.path.insert(0, ROOT)
 
-from arithmetic import pass_flops  # noqa: E402
 from machine import ConvolutionPeak  # noqa: E402
 
 from training import snapshot  # noqa: E402
+from training.arithmetic import pass_flops  # noqa: E402
 from training.config import DiscriminatorConfig, GeneratorConfig  # noqa: E402
 from training.networks import Discriminator, Generator  # noqa: E402
 from training.sampler import Sampler  # noqa: E402

@@ -5,7 +5,7 @@ mixing and noise: the training loop's own compiled function, at one resolution (
 where train.py would take float32 for want of hardware). Several precisions, or this code and that
 of another checkout, take turns in one run, each in a process of its own, so that a busy moment of
 the machine strikes all alike. Prints for each a row of medians; `of peak` is the arithmetic of the
-convolutions (benchmarks/arithmetic.py) over the time, as a share of the best rate of large float32
+convolutions (training/arithmetic.py) over the time, as a share of the best rate of large float32
 convolutions in the same run; memory is in GiB, of a GPU where there is one.
 
     python benchmarks/benchmark_training.py --resolution=32 --minibatch=8
@@ -153,7 +153,7 @@ def measured(args):
 
 def table(args, rows, peak):
     """The Markdown table of `measured`'s numbers."""
-    from arithmetic import iteration_flops
+    from training.arithmetic import iteration_flops
     config = config_of(args).G
     flops = iteration_flops(config, args.resolution)
     fused = iteration_flops(config, args.resolution, fused=True)

@@ -2,7 +2,7 @@
 
 Measures benchmark_training.py for each, one at a time, and draws seconds and memory of an
 iteration; beside the seconds those that the convolutions alone would take at the machine's best
-rate, counted as benchmarks/arithmetic.py does.
+rate, counted as training/arithmetic.py does.
 
     python benchmarks/cost_growth.py [--plot=FILE.png]
         [--fmap_base=N --fmap_max=N, or what else benchmark_training.py takes]
@@ -19,9 +19,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.dirname(HERE)]
 
 import benchmark_training  # noqa: E402
-from arithmetic import iteration_flops  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.ticker import NullFormatter  # noqa: E402
+
+from training.arithmetic import iteration_flops  # noqa: E402
 
 RESOLUTIONS = (8, 16, 32, 64)   # at MINIBATCH
 MINIBATCHES = (2, 4, 8, 16)          # at RESOLUTION

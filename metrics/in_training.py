@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import time
 
 from metrics import results, sliced_wasserstein
 from metrics.features import FeatureNetworks
 from metrics.registry import METRICS, badness
 from metrics.subjects import Setting, of_generator, reals_of
-from runs.snapshot_metrics import SnapshotMetric, TooSlow
+from runs.snapshot_metrics import SnapshotMetric
 
 MINIBATCH = 32  # images at once
 AUTO = 'swd16k'
+AUTO_SHARE = 0.05  # of the run's time
 MAX_AUTO_BYTES = 2 ** 32  # more memory must be asked for by name
 
 
@@ -27,23 +26,11 @@ def auto_names(dataset):
     return [AUTO] if needed <= MAX_AUTO_BYTES else []
 
 
-def _stop_after(seconds):
-    """A Task's progress that raises TooSlow once so much time has passed."""
-    end = time.monotonic() + seconds
-
-    def progress(part, done, total):
-        del part, done, total
-        if time.monotonic() > end:
-            raise TooSlow
-
-    return progress
-
-
 def loop_metrics(names, dataset, mirror, seed, networks=None):
     """{name: SnapshotMetric} for `training.loop.train`.
 
     Args:
-        names: of METRICS; ['auto'] = AUTO, given up where it takes longer than a tick.
+        names: of METRICS; ['auto'] = AUTO, as often as AUTO_SHARE of the run's time allows.
         dataset: TFRecordDataset of the reals.
         mirror: whether training flips images.
         seed: of latents, noise and flips: the same ones for each snapshot.
@@ -51,8 +38,8 @@ def loop_metrics(names, dataset, mirror, seed, networks=None):
     Raises:
         ValueError: a name that is none.
     """
-    in_time = names == ['auto']
-    names = auto_names(dataset) if in_time else names
+    share = AUTO_SHARE if names == ['auto'] else None
+    names = names if share is None else auto_names(dataset)
     unknown = [name for name in names if name not in METRICS]
     if unknown:
         raise ValueError(f'--metrics={unknown[0]}: there is no such metric. '
@@ -60,10 +47,9 @@ def loop_metrics(names, dataset, mirror, seed, networks=None):
     setting = Setting(networks or FeatureNetworks(), mirror=mirror, seed=seed, minibatch=MINIBATCH)
     reals = reals_of(dataset, setting)
 
-    def measure(name, snapshot, path, tick_seconds):
-        limit = {'progress': _stop_after(tick_seconds)} if in_time else {}
+    def measure(name, snapshot, path):
         subject = of_generator(snapshot.Gs, path, snapshot.kimg, snapshot.lod, reals, setting)
-        return results.measure(name, dataclasses.replace(subject.task, **limit), subject.about)
+        return results.measure(name, subject.task, subject.about)
 
     return {name: SnapshotMetric(functools.partial(measure, name),
-                                 functools.partial(badness, name)) for name in names}
+                                 functools.partial(badness, name), share) for name in names}

@@ -10,11 +10,12 @@ class Clock:
     """Times in seconds, counted from here on.
 
     Attributes: tick_seconds, of this tick's iterations; tick_images, that they were spent on;
-    maintenance, all else that the last tick took.
+    maintenance, all else that the last tick took; last_seconds and last_images, of the last
+    iterations.
     """
 
     def __init__(self):
-        self.maintenance = 0.0
+        self.maintenance, self.last_seconds, self.last_images = 0.0, 0.0, 0
         self._counted_at = time.time()
         self.start_tick()
 
@@ -27,8 +28,9 @@ class Clock:
         """Counts what is done within as iterations; nimg: a variable, images shown so far."""
         start, before = time.time(), int(nimg)
         yield
-        self.tick_seconds += time.time() - start
-        self.tick_images += int(nimg) - before
+        self.last_seconds, self.last_images = time.time() - start, int(nimg) - before
+        self.tick_seconds += self.last_seconds
+        self.tick_images += self.last_images
 
     @contextlib.contextmanager
     def maintaining(self):
@@ -37,13 +39,6 @@ class Clock:
         yield
         self.maintenance = time.time() - start
         self.start_tick()
-
-    def seconds_of_tick(self, images):
-        """Those of a whole tick of so many images, or of more if this one has had more.
-
-        After a start within a tick, tick_seconds are of the rest of it only.
-        """
-        return self.tick_seconds * max(1, images / self.tick_images)
 
     def uncounted(self):
         """Seconds since the last `count`, or since the beginning."""

@@ -46,8 +46,8 @@ class RunLog:
     def __init__(self, run_dir, total_kimg):
         self.run_dir, self.disk = run_dir, Disk(run_dir, self.say)
         self._bar = tqdm.tqdm(total=total_kimg, unit=KIMG, disable=not sys.stderr.isatty(),
-                              bar_format='{l_bar}{bar}| {n:.1f}/{total:.0f} kimg [{elapsed}<'
-                                         '{remaining}]', leave=False)
+                              bar_format='{l_bar}{bar}| {n:.1f}/{total:.0f} kimg [{elapsed}'
+                                         '{postfix}]', leave=False)
         self._board = tf.summary.create_noop_writer()
         self.disk.write('events.out.tfevents.*', self._open_board)
 
@@ -74,10 +74,11 @@ class RunLog:
         yield details
         self.say(', '.join([f'{what} ... {time.time() - start:.1f}s', *details]))
 
-    def progress(self, kimg):
-        """Moves the progress bar (terminals only)."""
-        self._bar.n = kimg
-        self._bar.refresh()
+    def progress(self, kimg, seconds_left):
+        """Moves the progress bar (terminals only); seconds_left: () -> to the end of the run."""
+        if not self._bar.disable:
+            self._bar.n = kimg
+            self._bar.set_postfix_str(f'ETA {format_time(seconds_left())}')
 
     def start_at(self, kimg):
         """Moves the bar's origin and drops the run's own lines of all *.jsonl ahead of `kimg`.
@@ -145,7 +146,7 @@ class NoLog:
     def phase(self, what):
         return contextlib.nullcontext([])
 
-    def progress(self, kimg):
+    def progress(self, kimg, seconds_left):
         pass
 
     def start_at(self, kimg):

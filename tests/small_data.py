@@ -15,7 +15,7 @@ SMALL_OPTIONS = {'fmap_base': 64, 'fmap_max': 8, 'latent_size': 8, 'dlatent_size
                  'lod_training_kimg': 0, 'lod_transition_kimg': 0, 'tick_kimg_base': 0.064,
                  'total_kimg': 0.256}
 CLOCK_FIELDS = {'time', 'seconds', 'sec_per_tick', 'sec_per_kimg', 'maintenance_sec', 'eta',
-                'gpumem_gb', 'cpumem_gb', 'images_per_sec'}
+                'eta_sec', 'gpumem_gb', 'cpumem_gb', 'images_per_sec'}
 
 
 def write_dataset(directory, resolution=16, channels=1, count=40, label_size=0):

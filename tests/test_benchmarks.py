@@ -1,5 +1,7 @@
 """The benchmarks count arithmetic rightly, and run."""
 
+import json
+import os
 import pathlib
 import re
 import subprocess
@@ -9,13 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from training import arithmetic
 from training.config import DiscriminatorConfig, GeneratorConfig
 
 BENCHMARKS = pathlib.Path(__file__).resolve().parents[1] / 'benchmarks'
 sys.path.append(str(BENCHMARKS))
 
-import arithmetic  # noqa: E402
 import cost_growth  # noqa: E402
+import eta  # noqa: E402
 import training_troubles  # noqa: E402
 
 
@@ -88,6 +91,20 @@ def test_growth_is_drawn(tmp_path):
     assert results[1]['flops'] == 2 * results[0]['flops']
     cost_growth.draw({'minibatch': ('minibatch', results)}, tmp_path / 'growth.png')
     assert Image.open(tmp_path / 'growth.png').size == (800, 272)
+
+
+def test_an_eta_is_off_by_what_the_run_then_took(tmp_path):
+    ticks = [{'kimg': kimg, 'seconds': seconds, 'eta_sec': left, 'sec_per_kimg': 2.0}
+             for kimg, seconds, left in ((5, 10, 200), (10, 20, 90), (50, 110, 0))]
+    path = tmp_path / 'stats.jsonl'
+    path.write_text(''.join(json.dumps(tick) + '\n' for tick in ticks))
+    final = tmp_path / 'network-final.safetensors'
+    final.write_text('')
+    os.utime(path, (1000, 1000))
+    os.utime(final, (1010, 1010))
+    _, row = rows_of(printed_by('eta.py', str(tmp_path), '--percents=10'))
+    assert row == ['10%', '10 s', '200 s', '110 s', '+82%', '90 s', '-18%']
+    assert eta.rows_of(*eta.ticks_of(tmp_path), [20])[0][:5] == (20, 20, 90, 100, 90 / 100 - 1)
 
 
 TINY = ['--total_kimg=0.32', '--lod_training_kimg=0.016', '--lod_transition_kimg=0.016',

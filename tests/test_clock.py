@@ -32,6 +32,7 @@ def test_only_iterations_count_for_a_tick_and_all_else_for_the_whole(hands):
         with clock.iterating(hands):
             hands.pass_by(seconds=3, images=16)
     assert (clock.tick_seconds, clock.tick_images, clock.uncounted()) == (6, 32, 16)
+    assert (clock.last_seconds, clock.last_images) == (3, 16)
     assert clock.count() == 16 and clock.uncounted() == 0
 
 

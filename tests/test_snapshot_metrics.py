@@ -3,9 +3,7 @@
 import dataclasses
 import hashlib
 import json
-import math
 import os
-import time
 import types
 
 import pytest
@@ -14,13 +12,10 @@ from small_data import write_dataset
 from metrics import in_training, registry, results, subjects
 from metrics.features import FeatureNetworks
 from metrics.sources import DatasetSource
-from runs.clock import Clock
 from runs.log import RunLog
-from runs.snapshot_metrics import SnapshotMetric, SnapshotMetrics, TooSlow
+from runs.snapshot_metrics import SnapshotMetric, SnapshotMetrics
 from training.config import GeneratorConfig
 from training.dataset import TFRecordDataset
-from training.outputs import Outputs
-from training.schedule import Schedule
 from training.snapshot import Snapshot
 
 
@@ -29,19 +24,11 @@ def held(kimg, lod=0.0):
     return Snapshot(None, None, None, kimg, lod)
 
 
-class Counter:
-    """Images shown: a number that changes."""
-    value = 0
-
-    def __int__(self):
-        return self.value
-
-
 class Trial:
     """A run directory with a log, whose snapshots get the values that a test says."""
 
     def __init__(self, run_dir):
-        self.run_dir, self.values = run_dir, {}
+        self.run_dir, self.values, self.seconds, self.share = run_dir, {}, 0.5, None
         self.begin()
 
     def begin(self, kimg=None, names=('fd', 'other')):
@@ -50,20 +37,21 @@ class Trial:
         if kimg is not None:
             self.log.start_at(kimg)
         self.metrics = SnapshotMetrics({name: SnapshotMetric(
-            lambda snapshot, path, seconds, name=name: self._measured(name, snapshot.kimg),
-            lambda values, name=name: values[name]) for name in names}, str(self.run_dir), self.log)
+            lambda snapshot, path, name=name: self._measured(name, snapshot.kimg),
+            lambda values, name=name: values[name], self.share) for name in names},
+            str(self.run_dir), self.log)
 
     def _measured(self, name, kimg):
         if isinstance(self.values[name], Exception):
             raise self.values[name]
         values = {name: self.values[name]}
-        return values, {'kimg': kimg, 'seconds': 0.5, **values}
+        return values, {'kimg': kimg, 'seconds': self.seconds, **values}
 
-    def snapshot(self, kimg, lod=0.0, **values):
+    def snapshot(self, kimg, run_seconds=0.0, **values):
         self.values = {'other': 0.0, **values}
         path = self.run_dir / f'network-snapshot-{kimg:06d}.safetensors'
         path.write_text(f'network of {kimg}')
-        self.metrics.measure(held(kimg, lod), str(path), math.floor(lod), tick_seconds=12)
+        self.metrics.measure(held(kimg), str(path), run_seconds)
 
     def best(self):
         return (self.run_dir / 'network-best-fd.safetensors').read_text()
@@ -115,36 +103,59 @@ def test_a_result_that_cannot_be_compared_is_a_failed_metric(trial):
     assert [record['kimg'] for record in trial.records('other')] == [1, 2]
 
 
-def test_a_slow_metric_is_given_up_until_the_next_resolution(trial):
-    trial.snapshot(1, lod=2.0, fd=TooSlow())
-    trial.snapshot(2, lod=2.0, fd=5.0)
-    assert not (trial.run_dir / 'metric-fd.jsonl').exists()
-    trial.snapshot(3, lod=1.7, fd=TooSlow())
-    trial.snapshot(4, lod=1.0, fd=5.0)
-    assert not (trial.run_dir / 'metric-fd.jsonl').exists()
-    trial.snapshot(5, lod=0.9, fd=4.0)
-    trial.snapshot(6, lod=0.0, fd=3.0)
-    assert [record['kimg'] for record in trial.records()] == [5, 6]
+def test_a_metric_is_due_when_it_took_its_share_of_the_time_since(trial):
+    trial.share = 0.05
+    trial.begin(names=['fd'])
+    for kimg, run_seconds, seconds in ((1, 20, 25.0), (2, 519, 0), (3, 520, 1.0), (4, 539, 0),
+                                       (5, 541, 1.0)):
+        trial.seconds = seconds
+        trial.snapshot(kimg, run_seconds, fd=5.0)
+    assert [(record['kimg'], record['seconds']) for record in trial.records()] == [
+        (1, 25.0), (3, 1.0), (5, 1.0)]
     log = (trial.run_dir / 'log.txt').read_text()
-    assert log.count('fd takes longer than a tick (12s)') == 2 and '--metrics=fd' in log
+    assert log.count('fd took 25s and may take 5% of the time') == 1 and '--metrics=fd' in log
 
 
-def test_after_a_start_within_a_tick_its_seconds_are_those_of_a_whole_one(tmp_path, monkeypatch):
-    clock, nimg, seen = Clock(), Counter(), []
-    monkeypatch.setattr(time, 'time', lambda: 3.0 * nimg.value / nimg.step)
-    state = types.SimpleNamespace(G=None, D=None, Gs=None, kimg=1, tick=1)
-    outputs = Outputs(types.SimpleNamespace(keep_snapshots=0, histograms=False,
-                                            image_snapshot_ticks=0), str(tmp_path), state,
-                      types.SimpleNamespace(say=0), grid=None, metrics=types.SimpleNamespace(
-                          measure=lambda *values: seen.append(values[-1])))
-    outputs._save_networks = lambda *_: 'network'
-    sched = Schedule(0.0, 8, 8, 0.001, 0.001, tick_kimg=0.064)
-    for nimg.step in (16, 64):
-        clock.start_tick()
-        with clock.iterating(nimg):
-            nimg.value += nimg.step
-        outputs.tick(sched, False, None, clock.seconds_of_tick(1000 * sched.tick_kimg))
-    assert seen == [12.0, 3.0]
+def test_a_metric_takes_no_more_than_its_share_of_a_run_of_short_ticks(trial):
+    trial.share, now, taken = 0.05, 0.0, []
+    trial.begin(names=['fd'])
+    for tick in range(1000):
+        now += 24
+        trial.seconds = 25 + tick / 50  # slower and slower
+        before = trial.metrics.seconds
+        trial.snapshot(tick, now, fd=5.0)
+        taken.append(trial.metrics.seconds - before)
+        now += taken[-1]
+    assert 0.04 * now < sum(taken[:-1]) < 0.05 * now
+    assert len(trial.records()) == sum(seconds > 0 for seconds in taken)
+
+
+def test_a_resumed_run_remembers_when_it_measured_last(trial):
+    trial.share = 0.05
+    trial.begin(names=['fd'])
+    trial.snapshot(1, 20, fd=5.0)
+    trial.begin(kimg=1.5, names=['fd'])
+    trial.snapshot(2, 29, fd=5.0)
+    trial.snapshot(3, 30, fd=5.0)
+    assert [record['kimg'] for record in trial.records()] == [1, 3]
+
+
+def test_a_metric_asked_for_by_name_is_measured_after_every_snapshot(trial):
+    trial.seconds = 1000.0
+    for kimg in (1, 2, 3):
+        trial.snapshot(kimg, kimg, fd=5.0)
+    assert [record['kimg'] for record in trial.records()] == [1, 2, 3]
+
+
+def test_what_metrics_will_take_follows_from_the_last_ones(trial):
+    trial.begin(names=['fd'])
+    assert trial.metrics.seconds_left(4, 1000) == 0, 'nothing has been measured'
+    trial.seconds = 30.0
+    trial.snapshot(1, 20, fd=5.0)
+    assert trial.metrics.seconds_left(4, 1000) == 120
+    trial.share = 0.05
+    trial.begin(names=['fd'])
+    assert (trial.metrics.seconds_left(4, 1000), trial.metrics.seconds_left(1, 1000)) == (50, 30)
 
 
 @pytest.fixture
@@ -157,26 +168,13 @@ def spots(tmp_path, monkeypatch):
     return dataset, str(path)
 
 
-def stops_at(late):
-    """_stop_after, whose time is over at the last of the part `late`."""
-    def progress(part, done, total):
-        if part == late and done == total:
-            raise TooSlow
-    return lambda seconds: progress
-
-
-def test_auto_stops_when_the_tick_is_over(spots, monkeypatch):
+def test_auto_may_take_a_share_of_the_time_and_a_name_all(spots):
     dataset, path = spots
-    metric = in_training.loop_metrics(['auto'], dataset, False, 0)['swd16k']
-    values, _ = metric.measure(held(7.0), path, tick_seconds=600)
-    assert values['swd16k'] > 0
-    with pytest.raises(TooSlow):
-        metric.measure(held(7.0), path, tick_seconds=0)
-    monkeypatch.setattr(in_training, '_stop_after', stops_at('statistics'))
-    with pytest.raises(TooSlow):
-        metric.measure(held(7.0), path, tick_seconds=600)
-    asked_for = in_training.loop_metrics(['swd16k'], dataset, False, 0)['swd16k']
-    values, _ = asked_for.measure(held(7.0), path, tick_seconds=0)
+    shares = [in_training.loop_metrics([name], dataset, False, 0)['swd16k'].share
+              for name in ('auto', 'swd16k')]
+    assert shares == [0.05, None]
+    values, _ = in_training.loop_metrics(['auto'], dataset, False, 0)['swd16k'].measure(
+        held(7.0), path)
     assert values['swd16k'] > 0
 
 
@@ -185,13 +183,13 @@ def test_feature_networks_of_the_users_own_are_taken(spots):
     networks = FeatureNetworks({'inception': 'mine.pb'})
     metric = in_training.loop_metrics(['fid10k'], dataset, False, 0, networks)['fid10k']
     with pytest.raises(ValueError, match='mine.pb'):
-        metric.measure(held(7.0), path, tick_seconds=1)
+        metric.measure(held(7.0), path)
 
 
 def test_a_line_says_all_that_run_metrics_says(spots):
     dataset, path = spots
     metric = in_training.loop_metrics(['swd16k'], dataset, False, 3)['swd16k']
-    values, record = metric.measure(held(7.0), path, tick_seconds=1)
+    values, record = metric.measure(held(7.0), path)
     setting = subjects.Setting(FeatureNetworks(), seed=3)
     expected = results.measure('swd16k', *subjects.of_generator(
         None, path, 7.0, 0.0, subjects.reals_of(dataset, setting), setting)[1:])[1]
@@ -231,7 +229,7 @@ def test_the_fingerprint_is_computed_once_and_only_for_a_metric(spots, monkeypat
     metric = in_training.loop_metrics(['swd16k'], dataset, False, 0)['swd16k']
     assert not calls
     for kimg in (7.0, 8.0):
-        metric.measure(held(kimg), path, tick_seconds=1)
+        metric.measure(held(kimg), path)
     assert len(calls) == 1
 
 

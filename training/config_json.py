@@ -1,9 +1,10 @@
-"""Configs as JSON text, complete and reloadable, and back."""
+"""Configs as JSON text, complete and reloadable, and back; what differs between two."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
 
 from training.build import ARCHITECTURES, architecture_of
 from training.config import LossConfig, RunConfig, ScheduleConfig
@@ -46,3 +47,19 @@ def _from_dict(config_class, fields):
     except TypeError as error:
         raise ValueError(f'{config_class.__name__}: a value of the wrong type ({error}).'
                          ) from error
+
+
+def flat_options(config: RunConfig):
+    """{'seed': 1000, 'schedule.minibatch_base': 16, ...}: a RunConfig as one level of names."""
+    flat = {}
+    for name, value in dataclasses.asdict(config).items():
+        inner = value if isinstance(value, dict) else None
+        flat.update({name: value} if inner is None else
+                    {f'{name}.{field}': item for field, item in inner.items()})
+    return {**flat, 'data': os.path.realpath(config.data)}
+
+
+def changed_options(earlier: RunConfig, config: RunConfig):
+    """The names of the options that differ between two RunConfigs."""
+    theirs, ours = flat_options(earlier), flat_options(config)
+    return [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]

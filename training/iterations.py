@@ -86,7 +86,8 @@ class Iterations:
 
     def try_step(self, sched):
         """One iteration on black images, with the function that training then uses."""
-        self._compile(sched)
+        if (sched.level, sched.minibatch) not in self._compiled:
+            self._compile(sched)
         size, share = sched.resolution, sched.minibatch // self.replicas.workers
         images = tf.zeros([share, size, size, self.dataset.num_channels], tf.uint8)
         labels = tf.zeros([share, self.dataset.label_size])

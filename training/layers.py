@@ -27,6 +27,10 @@ POOLED_MEAN_UP_TO = 64     # pixels; a GPU's pooling of whole larger images woul
 SHIFTS = np.kron(*2 * [np.array([[1, 0, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]])])
 
 
+class _Shape(tf.TensorSpec):
+    """What stands for a variable where only shapes are wanted: one may say what it would be."""
+
+
 class NamedLayer(tf.keras.layers.Layer):
     """A layer built on construction, whose variables are known as `scope/name` of the reference."""
 
@@ -42,7 +46,8 @@ class NamedLayer(tf.keras.layers.Layer):
         full_name = f'{self.scope}/{name}' if self.scope else name
         attribute = name.replace('/', '_')
         if _shapes_only.get():
-            variable = tf.TensorSpec(shape, tf.float32, full_name)
+            variable = _Shape(shape, tf.float32, full_name)
+            variable.trainable = trainable
         else:
             variable = compat.tf_variable(self.add_weight(
                 name=compat.weight_name(full_name), shape=shape, dtype=tf.float32,

@@ -13,6 +13,7 @@ from runs.directory import CHECKPOINTS, OPTIONS_FILE, save_options
 from runs.log import NoLog, RunLog
 from runs.snapshot_metrics import SnapshotMetrics
 from runs.stopping import Interrupted, StopSignal
+from training.arithmetic import costs_of
 from training.cluster import plain_losses
 from training.config import Precision, RunConfig
 from training.config_json import to_json
@@ -25,6 +26,7 @@ from training.memory import RunMemory, wants_probe
 from training.outputs import NoOutputs, Outputs
 from training.precision import worthwhile
 from training.progress import resume_line, tick_line, tick_stats
+from training.remaining import Pace
 from training.replicas import Replicas
 from training.rollback import Recovery, first_not_finite
 from training.schedule import training_schedule
@@ -51,15 +53,18 @@ class Run:
         self.state = new_state(config, log, replicas)
         # Files: the chief's alone.
         checkpoints, self.outputs = NoCheckpoints(), NoOutputs()
+        measured = SnapshotMetrics(metrics, run_dir, log)
         if replicas.is_chief:
             checkpoints = Checkpoints(self.state, os.path.join(run_dir, CHECKPOINTS),
                                       config.keep_checkpoints, log.say)
             self.outputs = Outputs(config, run_dir, self.state, log, SampleGrid(config, dataset),
-                                   SnapshotMetrics(metrics, run_dir, log))
+                                   measured)
         # What every worker does.
         self.iterations = Iterations(self.state, config, dataset, log, replicas)
         self.Gs_distance = compiled_distance(self.state.G, self.state.Gs)
         self.clock = Clock()
+        self.pace = Pace(config, measured,
+                         costs_of(has_gpu=bool(tf.config.list_logical_devices('GPU'))))
         self.recovery = Recovery(self.state, checkpoints, self.clock, log, replicas)
         self.memory = RunMemory(config, self.state, self.recovery)
 
@@ -73,6 +78,11 @@ class Run:
         return training_schedule(int(self.state.nimg) if nimg is None else nimg,
                                  self.config.G.resolution, self.config.num_gpus,
                                  self.config.schedule)
+
+    def seconds_left(self):
+        """How long the run will probably still take; only after an iteration."""
+        state = self.state
+        return self.pace.seconds_left(int(state.nimg), int(state.tick), int(state.tick_start_nimg))
 
     def begin(self, initial, start_kimg):
         """Restores the newest checkpoint, or starts (from `initial`, a Snapshot, if given)."""
@@ -109,12 +119,14 @@ class Run:
         state.optimizer_lod.assign(sched.lod)
         with self.clock.iterating(state.nimg), self.memory.explained('a training step', sched):
             self.iterations.run(sched, self.config.minibatch_repeats)
-        self.log.progress(state.kimg)
+        self.pace.iterated(sched, self.clock.last_seconds, self.clock.last_images)
+        self.log.progress(state.kimg, self.seconds_left)
 
     def tick(self, sched, done):
         """What happens every tick_kimg: numbers, pictures, snapshots, a checkpoint."""
         state = self.state
-        stats = tick_stats(state, sched, self.clock, self.config.total_kimg, self.Gs_distance)
+        stats = tick_stats(state, sched, self.clock, self.config.total_kimg, self.seconds_left(),
+                           self.Gs_distance)
         with self.clock.maintaining():
             # Numbers. Nothing is kept of a tick after which they are not finite.
             self.log.tick(tick_line(stats), stats)
@@ -125,10 +137,10 @@ class Run:
             state.tick.assign_add(1)
             state.tick_start_nimg.assign(state.nimg)
             # Files.
-            self.outputs.tick(sched, done, self.memory,
-                              self.clock.seconds_of_tick(1000 * sched.tick_kimg))
+            self.outputs.tick(sched, done, self.memory, stats['seconds'])
             if done or int(state.tick) % self.config.checkpoint_ticks == 0:
                 self.recovery.save()
+        self.pace.maintained(int(state.tick), done, self.clock.maintenance)
 
     def stop_if_asked(self, stop):
         """Saves and raises Interrupted where any worker has been sent a signal."""

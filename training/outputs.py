@@ -9,6 +9,7 @@ from runs.directory import FINAL, remove_old_snapshots, snapshot_name
 from runs.snapshot_metrics import SnapshotMetrics
 from training import snapshot
 from training.grid import SampleGrid
+from training.schedule import snapshot_due
 
 
 class Outputs:
@@ -23,19 +24,18 @@ class Outputs:
         self._save_grid('reals', 'reals.png', self.grid.real_picture())
         self._save_fakes(sched, memory)
 
-    def tick(self, sched, done, memory, tick_seconds):
+    def tick(self, sched, done, memory, run_seconds):
         """This tick's histograms, pictures and network snapshot, as far as they are due.
 
-        done: whether it is the last tick; tick_seconds: of a whole one, which slow metrics exceed.
+        done: whether it is the last tick; run_seconds: of the run so far, all starts together.
         """
         config, tick = self.config, int(self.state.tick)
         if config.histograms:
             self.log.histograms(self.state.trained_weights(), self.state.nimg)
         if done or (config.image_snapshot_ticks and tick % config.image_snapshot_ticks == 0):
             self._save_fakes(sched, memory)
-        if done or tick == 1 or (config.network_snapshot_ticks
-                                 and tick % config.network_snapshot_ticks == 0):
-            self._save_snapshot(sched, tick_seconds)
+        if snapshot_due(tick, config.network_snapshot_ticks, done):
+            self._save_snapshot(sched, run_seconds)
 
     def end(self, sched):
         """The final network file; OSError where there is no room for it."""
@@ -63,13 +63,13 @@ class Outputs:
         self.log.say(f'Wrote {path} ({os.path.getsize(path) / 2**20:.1f} MB)')
         return path
 
-    def _save_snapshot(self, sched, tick_seconds):
+    def _save_snapshot(self, sched, run_seconds):
         """A network snapshot, measured; those that are more than enough are removed."""
         state = self.state
         path = self._save_networks(snapshot_name(state.kimg), sched)
         if path is not None:
             held = snapshot.Snapshot(state.G, state.D, state.Gs, state.kimg, sched.lod)
-            self.metrics.measure(held, path, sched.level, tick_seconds)
+            self.metrics.measure(held, path, run_seconds)
             remove_old_snapshots(self.run_dir, self.config.keep_snapshots, self.log.say)
 
 
@@ -79,7 +79,7 @@ class NoOutputs:
     def begin(self, sched, memory):
         pass
 
-    def tick(self, sched, done, memory, tick_seconds):
+    def tick(self, sched, done, memory, run_seconds):
         pass
 
     def end(self, sched):

@@ -13,15 +13,14 @@ def resume_line(kimg, sched):
             'optimizers restored.')
 
 
-def tick_stats(state, sched, clock, total_kimg, Gs_distance):
+def tick_stats(state, sched, clock, total_kimg, seconds_left, Gs_distance):
     """{name: number or text}, a line of stats.jsonl; takes the sums of the state, which start anew.
 
-    Gs_distance: () -> how far the moving average is from G.
+    seconds_left: to the end of the run; Gs_distance: () -> how far the moving average is from G.
     """
     seconds = float(state.seconds) + clock.uncounted()
     sec_per_kimg = 1000 * clock.tick_seconds / clock.tick_images
     gpumem, cpumem = memory_gb()
-    remaining = max(total_kimg - state.kimg, 0) * sec_per_kimg
     return {'tick': int(state.tick) + 1, 'kimg': state.kimg, 'nimg': int(state.nimg),
             'lod': sched.lod, 'resolution': sched.resolution, 'minibatch': sched.minibatch,
             'G_lrate': sched.G_lrate, 'D_lrate': sched.D_lrate, **state.take_stats(),
@@ -32,7 +31,8 @@ def tick_stats(state, sched, clock, total_kimg, Gs_distance):
             'time': format_time(seconds), 'seconds': seconds,
             'sec_per_tick': clock.tick_seconds, 'sec_per_kimg': sec_per_kimg,
             'maintenance_sec': clock.maintenance, 'gpumem_gb': gpumem, 'cpumem_gb': cpumem,
-            'percent': 100 * state.kimg / total_kimg, 'eta': format_time(remaining)}
+            'percent': 100 * state.kimg / total_kimg, 'eta': format_time(seconds_left),
+            'eta_sec': seconds_left}
 
 
 def tick_line(stats):

@@ -53,10 +53,35 @@ def training_schedule(nimg: int, resolution: int, num_replicas: int,
         tick_kimg=dict(config.tick_kimg_dict).get(current, config.tick_kimg_base))
 
 
+def stages_left(nimg, total_nimg, resolution, num_replicas, config):
+    """[(Schedule in its middle, images)] of each fade and each whole lod until `total_nimg`.
+
+    Args:
+        nimg: images shown so far; the others as in `training_schedule`.
+    """
+    training = int(config.lod_training_kimg * 1000)
+    phase = training + int(config.lod_transition_kimg * 1000)
+    phases = int(math.log2(resolution)) - int(math.log2(config.lod_initial_resolution))
+    edges = {edge for number in range(phases)
+             for edge in (number * phase + training, (number + 1) * phase)
+             if nimg < edge < total_nimg}
+    edges = sorted({nimg, total_nimg} | edges) if nimg < total_nimg else []
+    return [(training_schedule((start + end) // 2, resolution, num_replicas, config), end - start)
+            for start, end in zip(edges, edges[1:])]
+
+
 def full_resolution_kimg(resolution: int, config: ScheduleConfig) -> float:
     """The first kimg that is wholly at full resolution: no fade left."""
     phases = int(math.log2(resolution)) - int(math.log2(config.lod_initial_resolution))
     return max(phases, 0) * (config.lod_training_kimg + config.lod_transition_kimg)
+
+
+def snapshot_due(tick, every, done):
+    """Whether a network snapshot follows tick number `tick`: the first, each `every`th, the last.
+
+    every: 0 = the first and the last only; done: whether it is the last.
+    """
+    return done or tick == 1 or bool(every) and tick % every == 0
 
 
 def _lod(kimg, resolution, config):

@@ -13,7 +13,7 @@ from runs.checkpoints import newest_nimg
 from training import snapshot
 from training.build import ARCHITECTURES, architecture_of
 from training.config import RunConfig
-from training.config_json import run_config_from_json
+from training.config_json import changed_options, flat_options, run_config_from_json
 from training.schedule import chunks_of, full_resolution_kimg, training_schedule
 
 # Options that decide no number of a training (batch_gpu: rounding, and the groups of the minibatch
@@ -32,7 +32,7 @@ class Start(NamedTuple):
     complete: bool = False          # whether that run has nothing left to do
     initial: Any = None             # Snapshot with the weights of a new run; None = fresh weights
     origin: Optional[directory.Origin] = None  # where those weights are from
-    kimg: float = 0.0               # where in the schedule a new run starts
+    kimg: float = 0.0               # where in the schedule it begins
 
 
 def find_start(config, outdir, resume, resume_snapshot=None, resume_kimg=None) -> Start:
@@ -181,12 +181,12 @@ def _difference(run_dir, config, origin):
         return 'began with fresh weights'
     if its_origin is not None and not its_origin.same(origin):
         return f'began with {its_origin.network} at kimg {its_origin.kimg:g}'
-    changed = [name for name in _changed(earlier, config) if name not in FREE]
+    changed = [name for name in changed_options(earlier, config) if name not in FREE]
     if not changed:
         return None
     more = f' and {len(changed) - 1} more' if len(changed) > 1 else ''
-    return (f'has other options: {changed[0]} {_flat(earlier).get(changed[0])} there, '
-            f'{_flat(config).get(changed[0])} here{more}; --resume=latest would resume it')
+    return (f'has other options: {changed[0]} {flat_options(earlier).get(changed[0])} there, '
+            f'{flat_options(config).get(changed[0])} here{more}; --resume=latest would resume it')
 
 
 def _go_on(config, run_dir):
@@ -206,9 +206,10 @@ def _go_on(config, run_dir):
         return Start(config, f'{run_dir}. This run is complete: {nimg / 1000:g} of '
                              f'{config.total_kimg:g} kimg. A larger --total_kimg continues it, '
                              f'{another} starts another.', run_dir=run_dir, complete=True)
-    changes = ', '.join(_changed(earlier, config))
+    changes = ', '.join(changed_options(earlier, config))
     return Start(config, f'the newest checkpoint of {run_dir}, kimg {nimg / 1000:g}'
-                 + (f' (changed since: {changes})' if changes else ''), run_dir=run_dir)
+                 + (f' (changed since: {changes})' if changes else ''), run_dir=run_dir,
+                 kimg=nimg / 1000)
 
 
 def _from_network(config, outdir, path, resume_kimg, own_kimg):
@@ -254,19 +255,3 @@ def _check_same(name, earlier, configs, fields=None):
         raise ValueError(f'--resume: the networks of {name} and of this command differ:\n'
                          + '\n'.join(rows) + '\nUse a data set (and options) that fit, or another '
                          'network; nothing was written.')
-
-
-def _flat(config):
-    """{'seed': 1000, 'schedule.minibatch_base': 16, ...}: a RunConfig as one level of names."""
-    flat = {}
-    for name, value in dataclasses.asdict(config).items():
-        inner = value if isinstance(value, dict) else None
-        flat.update({name: value} if inner is None else
-                    {f'{name}.{field}': item for field, item in inner.items()})
-    return {**flat, 'data': os.path.realpath(config.data)}
-
-
-def _changed(earlier, config):
-    """The names of the options that differ between two RunConfigs."""
-    theirs, ours = _flat(earlier), _flat(config)
-    return [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]

@@ -23,6 +23,12 @@ def _layers(network):
     return layers
 
 
+def count_parameters(network):
+    """How many numbers of a network are trained."""
+    return sum(math.prod(shape) for shapes in _layers(network).values()
+               for shape in shapes.values())
+
+
 def _size(layer, config):
     """Pixels that a layer works at; 0 for layers of vectors."""
     by_name = re.search(r'(\d+)x\1/', layer)
@@ -65,14 +71,12 @@ def layer_table(network, title):
     layers, config = _layers(network), network.config
     is_generator = any('ToRGB' in layer for layer in layers)
     rows = [(title, 'Params', 'OutputShape', 'WeightShape'), ('---',) * 4]
-    total = 0
     for layer in sorted(layers, key=lambda name: _position(name, config, is_generator)):
         shapes = layers[layer]
         count = sum(math.prod(shape) for shape in shapes.values())
-        total += count
         rows.append((layer, f'{count:,}', _text(_output_shape(layer, shapes, config, is_generator)),
                      _text(shapes.get('weight', shapes.get('const')))))
-    rows += [('---',) * 4, ('Total', f'{total:,}', '', '')]
+    rows += [('---',) * 4, ('Total', f'{count_parameters(network):,}', '', '')]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return '\n'.join(f'{row[0]:{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:{widths[2]}}  {row[3]}'
                      .rstrip() for row in rows)

@@ -1,0 +1,119 @@
+"""What train.py says of a run before it starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from training.build import build_network
+from training.config_json import changed_options, flat_options
+from training.layers import shapes_only
+from training.schedule import training_schedule
+from training.summary import count_parameters
+
+INDENT = ' ' * 12
+MIRROR_LINES = (
+    f'{INDENT}(--mirror_augment would flip images left to right at random: more data of faces,',
+    f'{INDENT}animals or scenes; it would ruin text, digits and logos)')
+
+
+def _table(rows):
+    """Lines of columns as wide as their widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return [INDENT + '  '.join(f'{cell:{width}}' for cell, width in zip(row, widths)).rstrip()
+            for row in rows]
+
+
+def _flag_text(value):
+    """A value as its flag takes it: 8:256,16:128 or 1,2,1 or none."""
+    if isinstance(value, tuple):
+        return ','.join(':'.join(f'{number:g}' for number in (
+            item if isinstance(item, tuple) else (item,))) for item in value) or 'nothing'
+    if isinstance(value, float):
+        return f'{value:g}'
+    return 'none' if value is None else str(value)
+
+
+def _differences(config, standard):
+    """[(option, its value, that of `standard`)], as flags; what G and D share is one row."""
+    ours, theirs = flat_options(config), flat_options(standard)
+
+    def values(name):
+        return tuple(_flag_text(flat[name]) if name in flat else '-' for flat in (ours, theirs))
+
+    rows = {}
+    for name in changed_options(standard, config):
+        part, _, field = name.rpartition('.')
+        twin = {'G': f'D.{field}', 'D': f'G.{field}'}.get(part)
+        is_own = twin in {**ours, **theirs} and values(twin) != values(name)
+        rows[name if is_own else f'--{field}'] = values(name)
+    return [(label, *pair) for label, pair in rows.items()]
+
+
+def options_lines(config, preset, standard):
+    """What differs from the RunConfig `standard` that the preset of that name alone would give."""
+    rows = _differences(config, standard)
+    if not rows:
+        return [f'Options:    those of --preset={preset}']
+    return [f'Options:    those of --preset={preset}, but',
+            *_table([(label, ours, f'(preset: {theirs})') for label, ours, theirs in rows])]
+
+
+def networks_line(config):
+    """How large G and D are, and how wide at the finest level."""
+    sizes = []
+    for name, network_config in (('G', config.G), ('D', config.D)):
+        with shapes_only():
+            sizes.append(f'{name} {count_parameters(build_network(network_config)):,}')
+    G, size = config.G, config.G.resolution
+    channels = G.nf(G.resolution_log2 - 1)
+    line = (f'Networks:   {", ".join(sizes)} parameters; finest level {size}x{size}: {channels} '
+            'channels')
+    if channels == G.fmap_max:
+        return line
+    first = next(2 ** r for r in range(2, G.resolution_log2 + 1) if G.nf(r - 1) < G.fmap_max)
+    return (f'{line} of at most {G.fmap_max} (--fmap_base={G.fmap_base} gives fewer from '
+            f'{first}x{first} on)')
+
+
+def schedule_lines(config):
+    """A row for each resolution: when it begins to fade in, minibatch, learning rates, channels."""
+    schedule = dataclasses.replace(config.schedule, lrate_rampup_kimg=0)
+    phase_kimg = schedule.lod_training_kimg + schedule.lod_transition_kimg
+    levels = config.G.resolution_log2 - int(math.log2(schedule.lod_initial_resolution))
+    rows = [('resolution', 'from kimg', 'minibatch', 'learning rates of G, D', 'channels')]
+    for number in range(levels + 1 if phase_kimg else 1):
+        begins = max(number * phase_kimg - schedule.lod_transition_kimg, 0) if number else 0
+        if begins >= config.total_kimg:
+            break
+        sched = training_schedule(int(number * phase_kimg * 1000), config.G.resolution,
+                                  config.num_gpus, schedule)
+        channels = config.G.nf(sched.resolution.bit_length() - 2)
+        rows.append((f'{sched.resolution}x{sched.resolution}', f'{begins:g}',
+                     str(sched.minibatch), f'{sched.G_lrate:g}, {sched.D_lrate:g}', str(channels)))
+    return ['Schedule:', *_table(rows)]
+
+
+def plan(config, preset, standard, dataset, start):
+    """The whole, as text.
+
+    Args:
+        config: RunConfig; standard: the same of the preset (its name) without any flag.
+        start: in words, where the run begins.
+    """
+    labels = f'{dataset.label_size} label components' if dataset.label_size else 'no labels'
+    losses, loss = config.losses, config.losses.D_loss
+    gamma = f' with r1_gamma {losses.r1_gamma:g}' if loss == 'D_logistic_simplegp' else ''
+    return '\n'.join([
+        *options_lines(config, preset, standard),
+        f'{INDENT}(training_options.json in the run\'s directory has them all)',
+        f'Data:       {dataset.directory}: {dataset.num_images} images '
+        f'{dataset.resolution}x{dataset.resolution}x{dataset.num_channels}, {labels}, '
+        f'mirror {"on" if config.mirror_augment else "off"}',
+        *([] if config.mirror_augment else MIRROR_LINES),
+        networks_line(config),
+        *schedule_lines(config),
+        f'Losses:     {losses.G_loss}, {loss}{gamma}; {config.precision}',
+        f'Training:   {config.total_kimg:g} kimg (1 kimg = 1000 images shown), '
+        f'seed {config.seed}',
+        f'Start:      {start}'])
