@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import load_file
 from small_data import small_config, stats_of, write_dataset
 
-from runs.checkpoints import checkpoint_paths
+from runs.checkpoints import Checkpoints, checkpoint_paths
 from training import loop, snapshot
 from training.iterations import Iterations
 from training.layers import named_variables
@@ -105,7 +105,7 @@ def test_after_two_more_attempts_with_other_numbers_a_run_stops_with_advice(
     assert log.count('with other random numbers') == 2 and 'time 2 of at most 2' in log
     assert list(checkpoint_paths(tmp_path / 'checkpoints'))[-1] == (128, 2)
     state = TrainingState(config.G, config.D)
-    assert loop.Checkpoints(state, str(tmp_path / 'checkpoints')).restore_latest()
+    assert Checkpoints(state, str(tmp_path / 'checkpoints')).restore_latest()
     assert first_not_finite(state) is None
     for path in tmp_path.glob('*.safetensors'):
         assert all(np.isfinite(v).all() for v in named_variables(snapshot.load(path).D).values())

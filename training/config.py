@@ -344,6 +344,13 @@ class RunConfig:
     # (row_per_class), column (col_per_class) or block of 4x4 images (class4x4)
     seed: int = 1000                   # seed of everything random in the run
 
+    WIDTH_FLAGS = '--fmap_base, --fmap_max or --resolution'  # what makes networks smaller
+
+    @property
+    def group(self):
+        """Images that D's minibatch stddev needs together."""
+        return max(self.D.mbstd_group_size, 1)
+
     def __post_init__(self):
         check_run_fields(self)
         for name, least in (('minibatch_repeats', 1), ('D_repeats', 1), ('G_smoothing_kimg', 0)):

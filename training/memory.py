@@ -33,20 +33,20 @@ def share_of(sched, config):
     """The Share of a Schedule in a run."""
     per_gpu = sched.minibatch // config.num_gpus
     images = per_gpu // chunks_of(per_gpu, config.batch_gpu)
-    group = max(config.D.mbstd_group_size, 1)
     smaller = [number for number in range(1, images // 2 + 1)
-               if per_gpu % number == 0 and (number < group or number % group == 0)]
+               if per_gpu % number == 0 and (number < config.group or number % config.group == 0)]
     return Share(sched.resolution, images, max(smaller, default=0))
 
 
 @contextlib.contextmanager
-def explained(doing, share, what_is_saved):
+def explained(doing, share, what_is_saved, width_flags):
     """Turns running out of memory into one ValueError: where it was, and what to change.
 
     Args:
         doing: what needed the memory, such as 'a training step'.
         share: Share, computed at that time.
         what_is_saved: called after the failure; returns a sentence, such as 'Saved: kimg 12.0.'
+        width_flags: flags that make networks smaller, in words.
     """
     try:
         yield
@@ -58,7 +58,7 @@ def explained(doing, share, what_is_saved):
         remedy = (f'Use --batch_gpu={smaller}: the same training in less memory, slower.'
                   if smaller else
                   'Fewer at a time there cannot be; what is left is a GPU with more memory, or a '
-                  'new run with a smaller --fmap_base, --fmap_max or --resolution.')
+                  f'new run with a smaller {width_flags}.')
         raise ValueError(f'Out of {kind} in {doing} at {size}x{size} with {share}. '
                          f'{what_is_saved()} {remedy}') from error
 
@@ -114,7 +114,7 @@ class RunMemory:
                 self.recovery.save()
             return self.recovery.checkpoints.what_is_saved()
 
-        return explained(doing, self.share(sched), what_is_saved)
+        return explained(doing, self.share(sched), what_is_saved, self.config.WIDTH_FLAGS)
 
     def probe(self, sched, step, log):
         """Tries `step`, an iteration under `sched`, so that too little memory shows now."""

@@ -44,6 +44,7 @@ class Outputs:
                           'Free some space, then run the same command again.')
 
     def _save_fakes(self, sched, memory):
+        """What is drawn of the network as it is."""
         with memory.explained('drawing the samples', sched, is_whole=True):
             picture = self.grid.fake_picture(self.state.Gs, sched.lod, memory.share(sched).images)
         self._save_grid('fakes', f'fakes{int(self.state.kimg):06d}.png', picture)
@@ -54,11 +55,18 @@ class Outputs:
         self.log.disk.write(file_name, lambda: save_png(path, picture))
         self.log.images(name, picture, self.state.nimg)
 
+    def _held(self, sched):
+        """What a network file of this moment holds."""
+        state = self.state
+        return snapshot.Snapshot(state.G, state.D, state.Gs, state.kimg, sched.lod)
+
+    def _write_networks(self, path, sched):
+        snapshot.save(path, *self._held(sched))
+
     def _save_networks(self, name, sched):
         """A network file; returns its path, or None where the disk is full."""
-        path, state = os.path.join(self.run_dir, name), self.state
-        if not self.log.disk.write(name, lambda: snapshot.save(path, state.G, state.D, state.Gs,
-                                                               state.kimg, sched.lod)):
+        path = os.path.join(self.run_dir, name)
+        if not self.log.disk.write(name, lambda: self._write_networks(path, sched)):
             return None
         self.log.say(f'Wrote {path} ({os.path.getsize(path) / 2**20:.1f} MB)')
         return path
@@ -68,8 +76,7 @@ class Outputs:
         state = self.state
         path = self._save_networks(snapshot_name(state.kimg), sched)
         if path is not None:
-            held = snapshot.Snapshot(state.G, state.D, state.Gs, state.kimg, sched.lod)
-            self.metrics.measure(held, path, run_seconds)
+            self.metrics.measure(self._held(sched), path, run_seconds)
             remove_old_snapshots(self.run_dir, self.config.keep_snapshots, self.log.say)
 
 
