@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -58,16 +59,18 @@ class SnapshotMetrics:
             is_best = is_best and self._keep(network_path)
             self.log.metric(name, {**record, 'best': is_best, 'run_seconds': run_seconds})
 
-    def seconds_left(self, snapshots, other_seconds):
+    def seconds_left(self, snapshots, run_seconds, other_seconds):
         """What so many snapshots to come will take, by the last ones measured.
 
-        other_seconds: that the run will spend on all else.
+        run_seconds: of the run so far; other_seconds: that it will still spend on all else.
         """
         total = 0.0
         for name, metric in self.metrics.items():
-            records = self._records(name)
-            seconds = snapshots * records[-1]['seconds'] if records else 0.0
-            total += seconds if metric.share is None else min(seconds, metric.share * other_seconds)
+            for last in self._records(name)[-1:]:
+                passes = run_seconds + other_seconds - last['run_seconds']
+                allowed = math.inf if metric.share is None else (
+                    metric.share * passes // max(last['seconds'], 0.001))
+                total += last['seconds'] * min(snapshots, allowed)
         return total
 
     def _is_due(self, name, run_seconds):
@@ -87,13 +90,17 @@ class SnapshotMetrics:
     def _records(self, name):
         """The lines of a metric's file that are the run's own, oldest first.
 
-        A resumed run shortens the file to the point where it goes on.
+        A resumed run shortens the file to the point where it goes on. A line that another program
+        is just writing is none.
         """
         path = os.path.join(self.run_dir, f'metric-{name}.jsonl')
         if not os.path.exists(path):
             return []
+        records = []
         with open(path, encoding='utf-8') as file:
-            records = [json.loads(line) for line in file]
+            for line in file:
+                with contextlib.suppress(ValueError):
+                    records.append(json.loads(line))
         return [record for record in records if 'run_seconds' in record]
 
     def _least_badness(self):

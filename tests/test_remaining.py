@@ -12,7 +12,7 @@ from training.remaining import SURE, Pace
 from training.schedule import stages_left, training_schedule
 
 DIGITS = run_config('digits', 'digits', 32, 1, 0)
-NO_METRICS = types.SimpleNamespace(seconds=0.0, seconds_left=lambda snapshots, others: 0.0)
+NO_METRICS = types.SimpleNamespace(seconds=0.0, seconds_left=lambda snapshots, so_far, others: 0.0)
 
 
 def schedule_at(kimg, config=DIGITS):
@@ -35,7 +35,7 @@ def run(pace, config, seconds_per_work, until_kimg, compiling=0.0, tick=1.0, sna
         clock, nimg = clock + seconds, nimg + images
         done = nimg >= config.total_kimg * 1000
         if done or nimg - started >= 1000 * sched.tick_kimg:
-            lines.append((nimg / 1000, clock, pace.seconds_left(nimg, number, started)))
+            lines.append((nimg / 1000, clock, pace.seconds_left(nimg, number, started, clock)))
             number, started = number + 1, nimg
             takes = snapshot if done or number == 1 or number % 5 == 0 else tick
             pace.maintained(number, done, takes)
@@ -85,12 +85,12 @@ def test_maintenance_and_snapshots_are_expected_as_often_as_they_come():
 
 
 def test_metrics_are_counted_apart_from_snapshots():
-    metrics = types.SimpleNamespace(seconds=0.0, seconds_left=lambda snapshots, others: 7.0)
+    metrics = types.SimpleNamespace(seconds=0.0, seconds_left=lambda snapshots, so_far, others: 7.0)
     pace = Pace(DIGITS, metrics, CPU_COSTS)
     pace.iterated(schedule_at(1), 0.0, 64)
     metrics.seconds = 25.0
     pace.maintained(1, False, 26.0)
-    assert pace.seconds_left(69_000, 13, 69_000) == pytest.approx(1.0 + 7.0)
+    assert pace.seconds_left(69_000, 13, 69_000, 0) == pytest.approx(1.0 + 7.0)
 
 
 def test_a_resolution_counts_the_more_the_longer_it_has_been_measured():
@@ -98,7 +98,7 @@ def test_a_resolution_counts_the_more_the_longer_it_has_been_measured():
     works = [iteration_work(DIGITS, sched, CPU_COSTS) for sched in (coarse, fine)]
     for _ in range(2):  # what compiles does not count
         pace.iterated(coarse, works[0], coarse.minibatch)
-    end = (45_000, 9, 45_000)
+    end = (45_000, 9, 45_000, 0)
     expected = pace.seconds_left(*end)
     pace.iterated(fine, 0.0, fine.minibatch)
     start = pace.seconds_left(*end)

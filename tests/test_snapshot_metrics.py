@@ -140,6 +140,15 @@ def test_a_resumed_run_remembers_when_it_measured_last(trial):
     assert [record['kimg'] for record in trial.records()] == [1, 3]
 
 
+def test_half_a_line_of_another_program_does_no_harm(trial):
+    trial.snapshot(1, 20, fd=5.0)
+    with (trial.run_dir / 'metric-fd.jsonl').open('a') as file:
+        file.write('{"metric": "fd", "kimg": 1')
+    assert trial.metrics.seconds_left(1, 30, 1000) == 1.0
+    trial.snapshot(2, 40, fd=4.0)
+    assert trial.best() == 'network of 2'
+
+
 def test_a_metric_asked_for_by_name_is_measured_after_every_snapshot(trial):
     trial.seconds = 1000.0
     for kimg in (1, 2, 3):
@@ -149,13 +158,14 @@ def test_a_metric_asked_for_by_name_is_measured_after_every_snapshot(trial):
 
 def test_what_metrics_will_take_follows_from_the_last_ones(trial):
     trial.begin(names=['fd'])
-    assert trial.metrics.seconds_left(4, 1000) == 0, 'nothing has been measured'
+    assert trial.metrics.seconds_left(4, 20, 1000) == 0, 'nothing has been measured'
     trial.seconds = 30.0
     trial.snapshot(1, 20, fd=5.0)
-    assert trial.metrics.seconds_left(4, 1000) == 120
+    assert trial.metrics.seconds_left(4, 50, 1000) == 120
     trial.share = 0.05
     trial.begin(names=['fd'])
-    assert (trial.metrics.seconds_left(4, 1000), trial.metrics.seconds_left(1, 1000)) == (50, 30)
+    assert [trial.metrics.seconds_left(snapshots, 50, seconds) for snapshots, seconds in (
+        (4, 569), (4, 571), (4, 1171), (1, 1171))] == [0, 30, 60, 30]
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def by_trial(config, dataset, replicas, kimg):
     images = sched.minibatch * config.D_repeats
     pace.iterated(sched, first, images)
     pace.iterated(sched, sum(others), images * len(others))
-    seconds, size = pace.seconds_left(nimg, 0, nimg), sched.resolution
+    seconds, size = pace.seconds_left(nimg, 0, nimg, 0), sched.resolution
     return (f'{in_words(seconds)} on this machine, without metrics, by a trial at {size}x{size} '
             f'({sum(others) / len(others):.3g} seconds an iteration)'
             + (REMEDY if seconds >= LONG and not has_gpu else ''))

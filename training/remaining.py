@@ -69,10 +69,11 @@ class Pace:
         else:
             self._ticks.add(seconds, 1)
 
-    def seconds_left(self, nimg, tick, tick_start_nimg):
+    def seconds_left(self, nimg, tick, tick_start_nimg, run_seconds):
         """To the end of the run; something must have been measured.
 
-        nimg: images shown; tick: ticks finished; tick_start_nimg: images shown by then.
+        nimg: images shown; tick: ticks finished; tick_start_nimg: images shown by then;
+        run_seconds: of the run so far, all starts together.
         """
         stages = self._stages(nimg)
         seconds = sum(self._pace_at(sched.resolution) * self._work(sched, images)[0]
@@ -80,7 +81,8 @@ class Pace:
         to_compile = {sched.resolution: _layers(sched) for sched, _ in stages
                       if sched.resolution not in self._first}
         seconds += self._compiling.pace * sum(to_compile.values())
-        return self._with_maintenance(self._stages(tick_start_nimg), tick, seconds)
+        snapshots, seconds = self._with_ticks(self._stages(tick_start_nimg), tick, seconds)
+        return seconds + self.metrics.seconds_left(snapshots, run_seconds, seconds)
 
     def _stages(self, nimg):
         config = self.config
@@ -98,8 +100,8 @@ class Pace:
                 pace += share * (measured[size].pace - pace)
         return pace
 
-    def _with_maintenance(self, stages, tick, seconds):
-        """The seconds of iterations and those of ticks, snapshots and metrics.
+    def _with_ticks(self, stages, tick, seconds):
+        """(network snapshots to come, seconds of iterations and those of ticks and snapshots).
 
         stages: from the end of the last tick on.
         """
@@ -109,4 +111,4 @@ class Pace:
                         for number in range(tick + 1, tick + ticks + 1))
         a_tick, a_snapshot = self._ticks.pace, self._snapshots.pace
         seconds += (ticks - snapshots) * (a_tick or a_snapshot) + snapshots * (a_snapshot or a_tick)
-        return seconds + self.metrics.seconds_left(snapshots, seconds)
+        return snapshots, seconds

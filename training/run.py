@@ -62,7 +62,8 @@ class Run:
     def seconds_left(self):
         """How long the run will probably still take; only after an iteration."""
         state = self.state
-        return self.pace.seconds_left(int(state.nimg), int(state.tick), int(state.tick_start_nimg))
+        return self.pace.seconds_left(int(state.nimg), int(state.tick), int(state.tick_start_nimg),
+                                      float(state.seconds) + self.clock.uncounted())
 
     def begin(self, initial, start_kimg):
         """Restores the newest checkpoint, or starts.
