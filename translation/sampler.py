@@ -100,6 +100,14 @@ class Translator:
         """Source i in style i, [N, S, S, 3]; for the arguments see `batches`."""
         return np.concatenate(list(self.batches(sources, styles, convert)))
 
+    def combinations(self, sources, styles, convert=to_still):
+        """Each of M sources in each of N styles: [M, N, S, S, 3]."""
+        if len(sources) < len(styles):
+            return np.stack([self.images(source[np.newaxis], styles, convert)
+                             for source in sources])
+        return np.stack([self.images(sources, style[np.newaxis], convert)
+                         for style in styles], axis=1)
+
     def batches(self, sources, styles, convert=to_float):
         """Yields the translations of sources, a minibatch [n, S, S, 3] at a time.
 
