@@ -1,4 +1,4 @@
-"""Reads a state dict that PyTorch saved, without PyTorch and executing nothing from the file.
+"""Reads state dicts that PyTorch saved, without PyTorch and executing nothing from the file.
 
 Both of torch.save's forms: several pickles followed by the numbers (before 1.6), and a zip archive
 with one pickle and a member for each storage. The names that such a pickle may ask for are those
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import io
+import math
 import os
 import pickle
 import zipfile
@@ -82,16 +83,24 @@ def _numbers(data, dtype, count):
 
 
 def _storages_in(value):
-    tensors = [entry for entry in value.values() if isinstance(entry, Tensor)]
-    return {tensor.storage.key: tensor.storage for tensor in tensors}
+    """{key: Storage} of all tensors in dicts, lists and tuples, which may contain themselves."""
+    storages, waiting, seen = {}, [value], set()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Tensor):
+            storages[value.storage.key] = value.storage
+        elif isinstance(value, (dict, list, tuple)) and id(value) not in seen:
+            seen.add(id(value))
+            waiting.extend(value.values() if isinstance(value, dict) else value)
+    return storages
 
 
 def _read_legacy(file):
-    """(state dict, {key: numbers}) of the form with pickles one after the other."""
+    """(what was saved, {key: numbers}) of the form with pickles one after the other."""
     for _ in range(3):  # a magic number, a version, and sizes of types
         _load(file)
-    state, keys = _load(file), _load(file)
-    storages, numbers = _storages_in(state), {}
+    saved, keys = _load(file), _load(file)
+    storages, numbers = _storages_in(saved), {}
     for key in map(str, keys):
         count = int(_numbers(file.read(8), np.dtype('<i8'), 1)[0])
         if key not in storages or storages[key].count != count:
@@ -99,20 +108,20 @@ def _read_legacy(file):
                              f'received {count}')
         dtype = storages[key].dtype
         numbers[key] = _numbers(file.read(count * dtype.itemsize), dtype, count)
-    return state, numbers
+    return saved, numbers
 
 
-def _read_zip(file):
-    """(state dict, {key: numbers}) of the form of an archive."""
+def _read_zip(file, choose):
+    """(what was saved, {key: numbers of what is chosen}) of the form of an archive."""
     with zipfile.ZipFile(file) as archive:
         pickles = [name for name in archive.namelist() if name.endswith('/data.pkl')]
         if len(pickles) != 1:
             raise ValueError(f'must hold one data.pkl; received {len(pickles)}')
         folder = pickles[0][:-len('data.pkl')]
-        state = _load(io.BytesIO(archive.read(pickles[0])))
-        return state, {key: _numbers(archive.read(f'{folder}data/{key}'), storage.dtype,
+        saved = _load(io.BytesIO(archive.read(pickles[0])))
+        return saved, {key: _numbers(archive.read(f'{folder}data/{key}'), storage.dtype,
                                      storage.count)
-                       for key, storage in _storages_in(state).items()}
+                       for key, storage in _storages_in(choose(saved)).items()}
 
 
 def _array(tensor, numbers):
@@ -122,25 +131,44 @@ def _array(tensor, numbers):
     if min(tensor.offset, *tensor.strides, *tensor.shape, 0) < 0 or last >= len(numbers):
         raise ValueError(f'a tensor {list(tensor.shape)} must lie within its storage of '
                          f'{len(numbers)} numbers')
+    if math.prod(tensor.shape) > len(numbers):
+        raise ValueError(f'a tensor {list(tensor.shape)} must not repeat its {len(numbers)} '
+                         'numbers')
     strides = [stride * numbers.itemsize for stride in tensor.strides]
     return np.lib.stride_tricks.as_strided(numbers[tensor.offset:], tensor.shape, strides).copy()
 
 
-def read_state_dict(path):
-    """{name: array} of a .pth file; entries that are no tensors are left out."""
+def _read(path, choose):
+    """{name: {name: array}} of what `choose` takes of what was saved: {name: {name: Tensor}}."""
     path = os.fspath(path)
     try:
         with open(path, 'rb') as file:
             head = file.read(len(TORCH_LEGACY_MAGIC))
             file.seek(0)
             if head == TORCH_LEGACY_MAGIC:
-                state, numbers = _read_legacy(file)
+                saved, numbers = _read_legacy(file)
             elif head.startswith(b'PK'):
-                state, numbers = _read_zip(file)
+                saved, numbers = _read_zip(file, choose)
             else:
                 raise ValueError(f'this is no file of PyTorch: it begins with {head[:8]!r}')
-        return {name: _array(tensor, numbers[tensor.storage.key])
-                for name, tensor in state.items() if isinstance(tensor, Tensor)}
+        return {part: {name: _array(tensor, numbers[tensor.storage.key])
+                       for name, tensor in state.items() if isinstance(tensor, Tensor)}
+                for part, state in choose(saved).items()}
     except (ValueError, pickle.UnpicklingError, zipfile.BadZipFile, EOFError, KeyError, TypeError,
             AttributeError, IndexError) as error:
         raise ValueError(f'{path}: {error}. Download the file again.') from None
+
+
+def read_state_dict(path):
+    """{name: array} of a .pth file; entries that are no tensors are left out."""
+    return _read(path, lambda saved: {'': saved})['']
+
+
+def read_state_dicts(path, names):
+    """{name: {name: array}} of a file of several state dicts, those of `names` that are there."""
+    def choose(saved):
+        if not isinstance(saved, dict):
+            raise ValueError(f'must hold state dicts by name; received a {type(saved).__name__}')
+        return {name: saved[name] for name in names if isinstance(saved.get(name), dict)}
+
+    return _read(path, choose)

@@ -10,6 +10,20 @@ from training.build import ARCHITECTURES, architecture_of
 from training.config import LossConfig, RunConfig, ScheduleConfig
 
 
+def config_from_dict(config_class, fields):
+    """A config from a dict read from a file; ValueError names the field that misfits."""
+    known = {item.name for item in dataclasses.fields(config_class)}
+    unknown = sorted(set(fields) - known)
+    if unknown:
+        raise ValueError(f'{config_class.__name__} has no field {unknown[0]!r}; the file comes '
+                         f'from another version. Known: {", ".join(sorted(known))}.')
+    try:
+        return config_class(**fields)
+    except TypeError as error:
+        raise ValueError(f'{config_class.__name__}: a value of the wrong type ({error}).'
+                         ) from error
+
+
 def to_json(config: RunConfig):
     """A RunConfig as the text of training_options.json; the inverse of `run_config_from_json`."""
     fields = dataclasses.asdict(config)
@@ -22,7 +36,7 @@ def network_config_from_dict(architecture, part, fields):
     if architecture not in ARCHITECTURES:
         raise ValueError(f'architecture must be one of {tuple(ARCHITECTURES)}; '
                          f'received {architecture!r}.')
-    return _from_dict(ARCHITECTURES[architecture].configs['GD'.index(part)], fields)
+    return config_from_dict(ARCHITECTURES[architecture].configs['GD'.index(part)], fields)
 
 
 def run_config_from_json(text):
@@ -31,22 +45,9 @@ def run_config_from_json(text):
     architecture = fields.pop('architecture', 'stylegan')
     for part in ('G', 'D'):
         fields[part] = network_config_from_dict(architecture, part, fields[part])
-    fields['losses'] = _from_dict(LossConfig, fields['losses'])
-    fields['schedule'] = _from_dict(ScheduleConfig, fields['schedule'])
-    return _from_dict(RunConfig, fields)
-
-
-def _from_dict(config_class, fields):
-    known = {item.name for item in dataclasses.fields(config_class)}
-    unknown = sorted(set(fields) - known)
-    if unknown:
-        raise ValueError(f'{config_class.__name__} has no field {unknown[0]!r}; the file comes '
-                         f'from another version. Known: {", ".join(sorted(known))}.')
-    try:
-        return config_class(**fields)
-    except TypeError as error:
-        raise ValueError(f'{config_class.__name__}: a value of the wrong type ({error}).'
-                         ) from error
+    fields['losses'] = config_from_dict(LossConfig, fields['losses'])
+    fields['schedule'] = config_from_dict(ScheduleConfig, fields['schedule'])
+    return config_from_dict(RunConfig, fields)
 
 
 def flat_options(config: RunConfig):

@@ -13,12 +13,8 @@ import math
 import os
 from typing import Any, NamedTuple
 
-import numpy as np
-import safetensors
-import safetensors.numpy
-
+from formats import tensor_file
 from formats.file_kind import NETWORK_SUFFIX
-from formats.files import write_atomically
 from training import reference
 from training.build import architecture_of, build_network
 from training.config_json import network_config_from_dict
@@ -45,21 +41,15 @@ def save(path, G, D, Gs, kimg=0.0, lod=0.0, notes=None):
     Raises:
         ValueError: a weight is not finite. OSError: the disk is full; what was there stays.
     """
-    arrays = {}
-    for prefix, network in (('G', G), ('D', D), ('Gs', Gs)):
-        if network is not None:
-            arrays.update({f'{prefix}/{name}': np.ascontiguousarray(array) for name, array
-                           in reference.variables(network).items()})
-    broken = [name for name, array in arrays.items() if not np.isfinite(array).all()]
-    if broken:
-        raise ValueError(f'{path}: not written, because weights are not finite: '
-                         f'{", ".join(broken[:5])}. Go on from an earlier checkpoint.')
+    arrays = {f'{prefix}/{name}': array
+              for prefix, network in (('G', G), ('D', D), ('Gs', Gs)) if network is not None
+              for name, array in reference.variables(network).items()}
     metadata = dict(notes or {})
     metadata.update(format=FORMAT, architecture=architecture_of(Gs.config), kimg=repr(float(kimg)),
                     lod=repr(float(lod)), G_config=json.dumps(dataclasses.asdict(Gs.config)))
     if D is not None:
         metadata['D_config'] = json.dumps(dataclasses.asdict(D.config))
-    write_atomically(path, safetensors.numpy.save(arrays, metadata))
+    tensor_file.write(path, arrays, metadata)
 
 
 def load(path) -> Snapshot:
@@ -77,32 +67,24 @@ def load(path) -> Snapshot:
         if 'Gs' not in networks:
             raise ValueError(f'{path}: holds {" and ".join(networks)} only, no generator.')
         return Snapshot(networks.get('G'), networks.get('D'), networks['Gs'], kimg=0.0, lod=0.0)
-    try:
-        with safetensors.safe_open(path, framework='np') as file:
-            return _read(path, file)
-    except safetensors.SafetensorError as error:
-        raise ValueError(f'{path}: not a whole safetensors file ({error}). It may be truncated; '
-                         'copy or download it again.') from error
+    with tensor_file.opened(path, FORMAT) as (file, metadata):
+        return _read(path, file, metadata)
 
 
-def _read(path, file):
-    metadata = file.metadata() or {}
-    if metadata.get('format') != FORMAT:
-        raise ValueError(f'{path}: a safetensors file, but not of networks of this project (format '
-                         f'{metadata.get("format")!r}, expected {FORMAT!r}).')
-    try:
+def _read(path, file, metadata):
+    with tensor_file.reading_metadata(path):
         G_config = _config(metadata, 'G')
         D_config = _config(metadata, 'D') if 'D_config' in metadata else None
         kimg, lod = float(metadata['kimg']), float(metadata['lod'])
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f'{path}: its metadata is damaged or of another version ({error}).'
-                         ) from error
     if not (math.isfinite(kimg) and math.isfinite(lod)):
         raise ValueError(f'{path}: its metadata is damaged: kimg {kimg}, lod {lod}.')
     configs = {'Gs': G_config}
     if D_config is not None:
         configs.update(G=G_config, D=D_config)
-    _check_tensors(path, file, configs)
+    with shapes_only():
+        tensor_file.check_tensors(path, file, {
+            f'{part}/{name}': shape for part, config in configs.items()
+            for name, shape in reference.shapes_of(build_network(config)).items()})
     networks = {part: build_network(config) for part, config in configs.items()}
     for part, network in networks.items():
         reference.assign(network, {name: file.get_tensor(f'{part}/{name}')
@@ -113,22 +95,3 @@ def _read(path, file):
 def _config(metadata, part):
     fields = json.loads(metadata[f'{part}_config'])
     return network_config_from_dict(metadata['architecture'], part, fields)
-
-
-def _check_tensors(path, file, configs):
-    """Names, shapes and types against the configs, before memory is taken for any network."""
-    expected = {}
-    for part, config in configs.items():
-        with shapes_only():
-            network = build_network(config)
-            expected.update({f'{part}/{name}': tuple(variable.shape)
-                             for name, variable in named_variables(network).items()})
-    found = {name: (tuple(file.get_slice(name).get_shape()), file.get_slice(name).get_dtype())
-             for name in file.keys()}
-    wrong = [name for name, shape in expected.items() if found.get(name) != (shape, 'F32')]
-    wrong += sorted(set(found) - set(expected))
-    if wrong:
-        name = wrong[0]
-        raise ValueError(f'{path}: {len(wrong)} of its tensors do not fit its configs, {name} for '
-                         f'one: expected {expected.get(name, "none")}, found '
-                         f'{found.get(name, "none")}.')

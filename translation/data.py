@@ -79,7 +79,7 @@ def _of_folders(path, check):
         raise ValueError(f'{printable(os.path.join(path, empty[0]))}: a domain without images; put '
                          f'some into it, or remove the folder')
     if check:
-        _check_usable(collection)
+        check_usable(collection)
 
     def read(name):
         try:
@@ -92,7 +92,7 @@ def _of_folders(path, check):
     return DomainImages(path, domains, tuple(tuple(found[domain]) for domain in domains), read)
 
 
-def _check_usable(collection):
+def check_usable(collection):
     """ValueError that names the images that cannot be decoded."""
     with Workers(count_for(len(collection.names))) as workers:
         rules = decode.Rules(resolution=4, crop='center')  # any size and shape will do

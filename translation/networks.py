@@ -249,10 +249,14 @@ class MappingNetwork(tf.keras.Model):
 
     def call(self, z, y):
         """z: [N, latent_dim] ~ N(0, 1); y: int [N] -> s: [N, style_dim]."""
+        return of_domain(self.of_all_domains(z), y)
+
+    def of_all_domains(self, z):
+        """z: [N, latent_dim] ~ N(0, 1) -> K styles [N, style_dim], one for each domain."""
         x = tf.cast(z, tf.float32)
         for j in range(self.DEPTH):
             x = tf.nn.relu(getattr(self, f'shared{j}')(x))
-        return of_domain([self._head(k, x) for k in range(self.config.num_domains)], y)
+        return [self._head(k, x) for k in range(self.config.num_domains)]
 
     def _head(self, domain, x):
         for j in range(self.DEPTH - 1):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from training import layers
-from training.reference import check_fit
-from translation.networks import HIGH_PASS
+from training import layers, reference
+from translation.networks import HIGH_PASS, UnusedConv2D
 
 FROM_TORCH = {4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}   # [out, in, kh, kw] -> [kh, kw, in, out]
 TO_TORCH = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}
@@ -33,6 +32,28 @@ def variables(network):
     return {**arrays, **_constants(network)}
 
 
+def shapes_of(network):
+    """{official name: shape in PyTorch's layout} of all that an official file would hold."""
+    shapes = {name: tuple(variable.shape[axis] for axis in TO_TORCH[len(variable.shape)])
+              for name, variable in named_variables(network).items()}
+    return {**shapes, **{name: array.shape for name, array in _constants(network).items()}}
+
+
+def check_fit(network, received):
+    """Raises one ValueError with every name and shape that differs.
+
+    Constants, and kernels that nothing uses, may be missing.
+
+    Args:
+        received: {official name: shape} of the arrays that are to go into the network.
+    """
+    optional = {*_constants(network), *(f'{layer.scope}.weight' for layer in
+                                        layers.named_layers(network)
+                                        if isinstance(layer, UnusedConv2D))}
+    reference.check_fit({name: shape for name, shape in shapes_of(network).items()
+                         if name in received or name not in optional}, received)
+
+
 def assign(network, arrays):
     """Sets all variables of `network`.
 
@@ -41,16 +62,8 @@ def assign(network, arrays):
             kernels that nothing uses may be missing. ValueError lists all names and shapes that do
             not fit, and nothing is assigned then.
     """
-    targets = named_variables(network)
-    expected = {name: [variable.shape[axis] for axis in TO_TORCH[len(variable.shape)]]
-                for name, variable in targets.items()}
-    unused = [name for name in targets if name not in arrays and name.endswith('conv1x1.weight')
-              and not targets[name].trainable]
-    for name in unused:
-        del expected[name]
-    received = {name: np.shape(array) for name, array in arrays.items()
-                if name not in _constants(network)}
-    check_fit(expected, received)
-    for name in expected:
-        array = np.asarray(arrays[name], np.float32)
-        targets[name].assign(np.transpose(array, FROM_TORCH[array.ndim]))
+    check_fit(network, {name: np.shape(array) for name, array in arrays.items()})
+    for name, variable in named_variables(network).items():
+        if name in arrays:
+            array = np.asarray(arrays[name], np.float32)
+            variable.assign(np.transpose(array, FROM_TORCH[array.ndim]))
