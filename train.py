@@ -11,13 +11,12 @@
 Options not given come from the preset. 1 kimg = 1000 real images shown to the discriminator.
 """
 
-import contextlib
 import os
 import sys
 
 from absl import flags
 
-from cli import feature_flags, options, shared_flags, startup
+from cli import feature_flags, options, shared_flags, startup, training_run
 from conversion import cache, decode, from_images
 from training.config_json import run_config_from_json, to_json
 from training.field_types import FIELD_TYPES
@@ -57,25 +56,10 @@ flags.DEFINE_enum('strategy', 'mirrored', ['mirrored', 'multi_worker'], "'mirror
                   'same command is started on each.')
 flags.DEFINE_boolean('dry_run', False, 'Check everything, say what would be trained and '
                      'how long it would take, write nothing.')
-for _option in OPTIONS.values():
-    if _option.kind.is_switch:
-        flags.DEFINE_boolean(_option.name, None, _option.help)
-    else:
-        flags.DEFINE_string(_option.name, None, _option.help)
+options.define_flags(OPTIONS)
 flags.register_multi_flags_validator(
     ['data', 'list_presets'], lambda values: values['data'] or values['list_presets'],
     '--data must name a data set, or a folder or zip of images.')
-
-
-def overrides_given():
-    """{option: value} of the flags that were given."""
-    given = {}
-    for name, option in OPTIONS.items():
-        value = FLAGS[name].value
-        if value is not None:
-            given[name] = (value if option.kind.is_switch else
-                           options.parse(name, option.kind, value))
-    return given
 
 
 def configured(dataset, num_gpus, overrides):
@@ -131,7 +115,8 @@ def main(args):
     from training.dataset import TFRecordDataset
     replicas = found_replicas()
     dataset = TFRecordDataset(data, FLAGS.resolution, label_size)
-    start = found_start(configured(dataset, replicas.count, overrides_given()), replicas)
+    wanted = configured(dataset, replicas.count, options.given(OPTIONS, FLAGS))
+    start = found_start(wanted, replicas)
     starting.check_minibatches(start.config)
     metrics = chosen_metrics(dataset, start.config) if replicas.is_chief else {}
     if replicas.is_chief:
@@ -144,7 +129,8 @@ def main(args):
     if start.complete:
         return 0
     try:
-        with run_directory(start, replicas) as run_dir:
+        starts = starting.Starts(start.config, FLAGS.outdir)
+        with training_run.run_directory(starts, start, replicas) as run_dir:
             loop.train(start.config, run_dir, start.initial, start.kimg, metrics, replicas)
     except stopping.Interrupted as interrupted:
         print(f'{os.path.basename(sys.argv[0])}: {interrupted}', file=sys.stderr)
@@ -185,26 +171,12 @@ def found_start(config, replicas):
     with cluster.plain_losses(replicas):
         cluster.check_same_options(replicas, to_json(config))
         if replicas.is_chief:
-            start = starting.find_start(config, FLAGS.outdir, FLAGS.resume, FLAGS.resume_snapshot,
-                                        FLAGS.resume_kimg)
+            start = starting.Starts(config, FLAGS.outdir).find(FLAGS.resume, FLAGS.resume_snapshot,
+                                                               FLAGS.resume_kimg)
             replicas.text_from_chief(to_json(start.config))
         else:
             start = starting.Start(run_config_from_json(replicas.text_from_chief('')), 'the chief')
         return start._replace(complete=replicas.any_worker(start.complete))
-
-
-@contextlib.contextmanager
-def run_directory(start, replicas):
-    """The chief's run directory, new or old, which no other process may use meanwhile."""
-    from runs import directory
-    from training import starting
-    if not replicas.is_chief:
-        yield None
-        return
-    run_dir = start.run_dir or starting.make_run_dir(start, FLAGS.outdir)
-    print(f'Run:        {run_dir}\n', flush=True)
-    with directory.locked(run_dir):
-        yield run_dir
 
 
 def chosen_metrics(dataset, config):

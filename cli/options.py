@@ -11,15 +11,20 @@ import io
 import tokenize
 from typing import NamedTuple
 
+from absl import flags
+
 from training import config
 from training.build import ARCHITECTURES
 from training.field_types import FieldType, field_types
 
+flags.disclaim_key_flags()  # --help lists them with the script's own
+
 GROUPS = (('run', config.RunConfig), ('schedule', config.ScheduleConfig),
           ('losses', config.LossConfig),
           *(pair for row in ARCHITECTURES.values() for pair in zip('GD', row.configs)))
-NOT_OPTIONS = {'data', 'G', 'D', 'losses', 'schedule', 'num_gpus',  # set in other ways
-               'resolution', 'num_channels', 'label_size'}  # the data set's
+NOT_OPTIONS = {'data', 'val', 'G', 'D', 'losses', 'schedule', 'networks', 'num_gpus',  # set in
+               # other ways
+               'resolution', 'num_channels', 'label_size', 'num_domains'}  # the data set's
 
 
 class Option(NamedTuple):
@@ -46,13 +51,13 @@ def _comments(config_class):
     return comments
 
 
-def meanings(config_class):
-    """{field: what it means}, of all fields of a config in GROUPS.
+def meanings(config_class, groups=GROUPS):
+    """{field: what it means}, of all fields of a config in `groups`.
 
     A field without a comment means what the field of that name means in an earlier config.
     """
     known = {}
-    for _, earlier in GROUPS:
+    for _, earlier in groups:
         own = {**known, **_comments(earlier)}
         if earlier is config_class:
             return own
@@ -60,11 +65,17 @@ def meanings(config_class):
     raise ValueError(config_class)
 
 
-def all_options():
-    """Every option, by name."""
+def all_options(groups=GROUPS, silent=()):
+    """Every option, by name.
+
+    Args:
+        groups: (name of a group, its config); silent: names of those that only lend their comments.
+    """
     found = {}
-    for group, config_class in GROUPS:
-        texts = meanings(config_class)
+    for group, config_class in groups:
+        if group in silent:
+            continue
+        texts = meanings(config_class, groups)
         for name, kind in field_types(config_class).items():
             if name not in NOT_OPTIONS and name not in found:
                 found[name] = Option(name, kind, f'[{group}] {texts.get(name, "")}'.strip())
@@ -81,3 +92,20 @@ def parse(name, kind, text):
         return kind.read(text)
     except ValueError:
         raise ValueError(f'--{name} must be {kind.wanted}; received {text!r}.') from None
+
+
+def define_flags(options):
+    """Defines a flag for each {name: Option}; its default is None."""
+    for option in options.values():
+        define = flags.DEFINE_boolean if option.kind.is_switch else flags.DEFINE_string
+        define(option.name, None, option.help)
+
+
+def given(options, values):
+    """{option: value} of those that the command line names; values: absl's FLAGS."""
+    found = {}
+    for name, option in options.items():
+        value = values[name].value
+        if value is not None:
+            found[name] = value if option.kind.is_switch else parse(name, option.kind, value)
+    return found

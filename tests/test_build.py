@@ -10,7 +10,7 @@ from training.build import ARCHITECTURES, architecture_of, build_network
 from training.config import DiscriminatorConfig, GeneratorConfig
 from training.config_json import run_config_from_json, to_json
 from training.presets import PRESETS, Preset, run_config
-from training.starting import Start, make_run_dir
+from training.starting import Start, Starts
 
 SMALL = {'resolution': 8, 'num_channels': 1, 'fmap_base': 32, 'fmap_max': 4}
 
@@ -55,7 +55,8 @@ def test_a_further_row_is_all_that_presets_options_files_and_networks_need(toy, 
     config = run_config('toy', 'faces', 8, 1, 0, {'fmap_max': 4, 'fmap_base': 32})
     assert type(config.G) is ToyGeneratorConfig and type(config.D) is ToyDiscriminatorConfig
     assert run_config_from_json(to_json(config)) == config
-    assert make_run_dir(Start(config, ''), str(tmp_path)).endswith('-toynet-faces-1gpu')
+    run_dir = Starts(config, str(tmp_path)).make_run_dir(Start(config, ''))
+    assert run_dir.endswith('-toynet-faces-1gpu')
     path = tmp_path / 'toy.safetensors'
     snapshot.save(path, None, None, build_network(config.G))
     assert type(snapshot.load(path).Gs.config) is ToyGeneratorConfig

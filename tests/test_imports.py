@@ -18,8 +18,8 @@ MAY_USE = {
     'conversion': {'formats', 'runs', 'training'},
     'metrics': {'formats', 'runs', 'training', 'conversion'},
     'pictures': {'formats', 'runs', 'training', 'conversion', 'metrics'},
-    'translation': {'formats', 'runs', 'training', 'conversion', 'metrics'},
-    'cli': {'formats', 'runs', 'training', 'conversion', 'metrics', 'pictures'},
+    'translation': {'formats', 'runs', 'training', 'conversion', 'metrics', 'pictures'},
+    'cli': {'formats', 'runs', 'training', 'conversion', 'metrics', 'pictures', 'translation'},
 }
 OURS = set(MAY_USE)
 ANYTHING = {'benchmarks', 'tests'}   # these may import whatever they measure or test

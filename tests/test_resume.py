@@ -20,7 +20,7 @@ def outdir(tmp_path):
 
 def begun(outdir, start, nimg=64, finished=False):
     """A run that began as `start` says, as it is after `nimg` images; returns its directory."""
-    run_dir = starting.make_run_dir(start, outdir)
+    run_dir = starting.Starts(start.config, outdir).make_run_dir(start)
     directory.save_options(run_dir, to_json(start.config))
     if nimg is not None:
         os.makedirs(os.path.join(run_dir, directory.CHECKPOINTS, f'checkpoint-{nimg}'))
@@ -38,7 +38,7 @@ def run_of(outdir, nimg=64, finished=False, **options):
 
 
 def auto(outdir, **options):
-    return starting.find_start(config_of(**options), outdir, 'auto')
+    return starting.Starts(config_of(**options), outdir).find('auto')
 
 
 def test_the_same_command_goes_on(outdir):
@@ -80,9 +80,9 @@ def test_an_older_run_with_the_same_options_goes_on(outdir):
 def test_a_data_set_of_the_same_name_elsewhere_is_another(outdir):
     run_of(outdir)
     elsewhere = dataclasses.replace(config_of(), data='/other/dots')
-    assert starting.find_start(elsewhere, outdir, 'auto').run_dir is None
+    assert starting.Starts(elsewhere, outdir).find('auto').run_dir is None
     same = dataclasses.replace(config_of(), data=os.path.abspath('datasets/dots/'))
-    assert starting.find_start(same, outdir, 'auto').run_dir is not None
+    assert starting.Starts(same, outdir).find('auto').run_dir is not None
 
 
 def test_a_run_without_a_checkpoint_or_with_damaged_options_is_left_alone(outdir):
@@ -109,11 +109,11 @@ def test_a_finished_run_is_complete_until_there_is_more_to_do(outdir):
 def test_latest_goes_on_whatever_the_options_but_not_with_other_networks(outdir):
     run_of(outdir)
     run_dir = run_of(outdir, seed=5)
-    start = starting.find_start(config_of(r1_gamma=3), outdir, 'latest')
+    start = starting.Starts(config_of(r1_gamma=3), outdir).find('latest')
     assert start.run_dir == run_dir
     assert '(changed since: losses.r1_gamma, seed)' in start.description
     with pytest.raises(ValueError, match='G.fmap_max: run 00001-sgan-dots-1gpu: 8 | this'):
-        starting.find_start(config_of(fmap_max=16), outdir, 'latest')
+        starting.Starts(config_of(fmap_max=16), outdir).find('latest')
 
 
 @pytest.fixture(scope='module')
@@ -133,10 +133,10 @@ def networks(tmp_path_factory):
 @pytest.mark.parametrize('name', ['a', 'progan'])
 def test_a_run_from_a_network_file_goes_on_by_the_same_command(outdir, networks, name):
     path = str(networks / f'{name}.safetensors')
-    first = starting.find_start(config_of(), outdir, path)
+    first = starting.Starts(config_of(), outdir).find(path)
     assert first.run_dir is None and first.kimg == 0 and first.initial is not None
     run_dir = begun(outdir, first)
-    again = starting.find_start(config_of(), outdir, path)
+    again = starting.Starts(config_of(), outdir).find(path)
     assert (again.run_dir, again.initial) == (run_dir, None)
     assert again.config.G == first.config.G != config_of().G
     assert 'began with' in auto(outdir).description
@@ -145,38 +145,38 @@ def test_a_run_from_a_network_file_goes_on_by_the_same_command(outdir, networks,
 
 def test_latest_takes_the_architecture_of_a_run_from_a_network_file(outdir, networks):
     run_of(outdir)
-    first = starting.find_start(config_of(), outdir, str(networks / 'progan.safetensors'))
+    first = starting.Starts(config_of(), outdir).find(str(networks / 'progan.safetensors'))
     run_dir = begun(outdir, first)
     assert os.path.basename(run_dir) == '00001-pgan-dots-1gpu'
-    start = starting.find_start(config_of(), outdir, 'latest')
+    start = starting.Starts(config_of(), outdir).find('latest')
     assert start.run_dir == run_dir
     assert (start.config.G, start.config.D) == (first.config.G, first.config.D)
 
 
 def test_another_file_another_kimg_or_other_options_make_a_new_run(outdir, networks):
     path = str(networks / 'a.safetensors')
-    run_dir = begun(outdir, starting.find_start(config_of(), outdir, path))
+    run_dir = begun(outdir, starting.Starts(config_of(), outdir).find(path))
     for config, file, kimg in ((config_of(), networks / 'b.safetensors', None),
                                (config_of(), path, 0.1), (config_of(seed=7), path, None)):
-        start = starting.find_start(config, outdir, str(file), resume_kimg=kimg)
+        start = starting.Starts(config, outdir).find(str(file), resume_kimg=kimg)
         assert start.run_dir is None and start.origin.network == str(file)
         assert '; a new run: 00000-sgan-dots-1gpu' in start.description
     moved = networks / 'moved.safetensors'
     os.link(path, moved)
-    assert starting.find_start(config_of(), outdir, str(moved)).run_dir == run_dir
+    assert starting.Starts(config_of(), outdir).find(str(moved)).run_dir == run_dir
 
 
 def test_a_run_from_a_snapshot_of_another_run_goes_on(outdir, networks):
     source = run_of(outdir, mapping_layers=2, fmap_max=4)
     os.link(networks / 'a.safetensors', os.path.join(source, directory.snapshot_name(3)))
     for run in ('0', 'latest'):
-        first = starting.find_start(config_of(total_kimg=9), outdir, run, resume_snapshot=3)
+        first = starting.Starts(config_of(total_kimg=9), outdir).find(run, resume_snapshot=3)
         assert (first.run_dir is None) == (run == '0')
         if first.run_dir is None:
             assert first.kimg == 3
             begun(outdir, first, nimg=3064)
     with pytest.raises(ValueError, match='--resume_snapshot=4: no run .* has a network snapshot'):
-        starting.find_start(config_of(), outdir, 'latest', resume_snapshot=4)
+        starting.Starts(config_of(), outdir).find('latest', resume_snapshot=4)
 
 
 def test_a_run_is_trained_by_one_process_at_a_time(outdir):

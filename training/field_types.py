@@ -61,6 +61,7 @@ FIELD_TYPES = {  # {a field's type hint: what is known of it}
     float: FieldType(_number, 'a number', (int, float)),
     bool: FieldType(None, 'a switch', (bool,)),
     str: FieldType(str, 'a word', (str,)),
+    Optional[str]: FieldType(_optional(str), "a word or 'none'", (str, NONE)),
     Optional[int]: FieldType(_optional(int), "a whole number or 'none'", (int, NONE)),
     Optional[float]: FieldType(_optional(_number), "a number or 'none'", (int, float, NONE)),
     Optional[bool]: FieldType(None, 'a switch', (bool, NONE)),
