@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
 import zipfile
 
 import numpy as np
 
-from formats.files import write_atomically
+from formats.files import not_written, whole_file
+
+
+@contextlib.contextmanager
+def w_writer(path, shape):
+    """Writes an .npz file of w float32 `shape` = [N, L, dlatent_size], as np.savez would.
+
+    Yields a function that takes the next rows: w that does not fit into memory can be written.
+    The file appears when the block ends, with all rows; an error or Ctrl-C leaves none.
+    """
+    size = 4 * np.prod(shape)
+    with whole_file(path) as file, zipfile.ZipFile(file, 'w') as archive, \
+            archive.open('w.npy', 'w', force_zip64=True) as member:
+        np.lib.format.write_array_header_1_0(
+            member, {'descr': '<f4', 'fortran_order': False, 'shape': tuple(shape)})
+
+        def put(w):
+            try:
+                member.write(np.ascontiguousarray(w, '<f4').tobytes())
+            except OSError as error:
+                raise not_written(path, error, size) from error
+
+        yield put
 
 
 def save_w(path, w):
     """Writes w float32 [N, L, dlatent_size] as .npz."""
-    data = io.BytesIO()
-    np.savez(data, w=w)
-    write_atomically(path, data.getvalue())
+    with w_writer(path, w.shape) as put:
+        put(w)
 
 
-def load_w(path, sampler, psi=None):
+def load_w(path, sampler, psi=None, cutoff=None):
     """w float32 [N, L, dlatent_size] of an .npz file with an array `w`, made for this network.
 
-    psi: truncation in all layers; None = none.
+    psi, cutoff: truncation; psi None = none, cutoff None = all layers.
     """
     config = sampler.config
     if not sampler.has_w:
@@ -42,4 +63,4 @@ def load_w(path, sampler, psi=None):
     if not np.isfinite(w).all():
         raise ValueError(f'--w={path}: w must be finite; some of its numbers are not. Make the '
                          'file again.')
-    return sampler.towards_average(w, psi)
+    return sampler.towards_average(w, psi, cutoff)
