@@ -23,6 +23,8 @@ from pictures.style_layers import chosen_layers
 
 FLAGS = flags.FLAGS
 QUALITY = 90  # of JPEGs: compression is hardly seen
+MANY = 1000   # images; more are worth compiling for. It also saves memory: TensorFlow 2.15 under
+              # Python 3.11 loses some 50 bytes in each operation outside compiled code
 
 shared_flags.define('network', 'which', 'lod', 'trunc', 'trunc_cutoff', 'styles', 'class_idx',
                     'cache_dir')
@@ -121,12 +123,12 @@ def sheet_of(sampler, mode, w, seeds):
                            FLAGS.steps)
 
 
-def opened(mode):
+def opened(mode, seeds):
     """The Sampler, checked against the flags."""
     from pictures.opening import check_truncation, open_sampler
     truncation = shared_flags.truncation()
     sampler = open_sampler(FLAGS.network, FLAGS.crop, FLAGS.cache_dir, FLAGS.which, FLAGS.lod,
-                           FLAGS.noise)
+                           FLAGS.noise, compiled=mode == 'images' and len(seeds) > MANY)
     check_truncation(sampler, truncation)
     if not sampler.has_w and (mode == 'sweep' or FLAGS.save_w or FLAGS.strip == 'w'):
         raise ValueError('--sweep, --save_w and --strip=w need w, which a ProGAN network does not '
@@ -197,7 +199,7 @@ def main(args):
     from pictures.image_files import Files
     quality = FLAGS.quality or QUALITY
     files = Files(FLAGS.outdir, f'.{FLAGS.format}', quality if FLAGS.format == 'jpg' else None)
-    sampler = opened(mode)
+    sampler = opened(mode, seeds)
     if mode == 'images':
         write_images(sampler, job_of(sampler, seeds), files)
     else:

@@ -30,6 +30,7 @@ def outcomes(tmp_path_factory):
     w = f'--w={folder / "images/w.npz"}'
     lines = {
         'images': [DIGITS, '--seeds=0-2,99', '--save_w'],
+        'many': [DIGITS, '--seeds=0-1000'],
         'average': [large, '--seeds=0-3', '--trunc=0', '--trunc_cutoff=all'],
         'psi_0': [large, '--seeds=0-3', '--trunc=0'],
         'w_cutoff': [DIGITS, w, '--trunc=0', '--trunc_cutoff=3'],
@@ -90,6 +91,15 @@ def test_each_seed_is_an_image_and_w_brings_it_back(outcomes):
     assert image.shape == (32, 32) and image.std() > 40
     np.testing.assert_array_equal(picture(folder, 'w', 'w0003.png'), image)
     assert not np.array_equal(picture(folder, 'random', 'seed0099.png'), image)
+
+
+def test_many_images_are_those_of_few(outcomes):
+    folder, results = outcomes
+    assert results['many'][0] == 0, results['many'][2]
+    assert 'Wrote 1001 images' in results['many'][1]
+    for name in ('seed0001.png', 'seed0099.png'):
+        difference = picture(folder, 'many', name) - picture(folder, 'images', name)
+        assert np.abs(difference).max() <= 1  # compiled, it is rounded in another order
 
 
 def test_psi_0_is_one_image_for_all_seeds_only_with_all_layers(outcomes):
