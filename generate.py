@@ -2,38 +2,52 @@
 
   generate.py --network=faces.pkl --seeds=0-35,99 --trunc=0.7        an image for each seed
   generate.py --network=faces.pkl --seeds=0-3 --sweep=1,0.5,0,-0.5   each at several truncations
-  generate.py --network=faces.pkl --row_seeds=1-4 --col_seeds=5-9 --styles=0-3    style mixing
+  generate.py --network=faces.pkl --row_seeds=1-4 --col_seeds=5-9 --styles=4x4-8x8    style mixing
   generate.py --network=faces.pkl --seeds=3,14,15 --strip=w --steps=9    from each to the next
   generate.py --network=faces.pkl --seeds=0-9 --save_w               also OUTDIR/w.npz, for --w
+  generate.py --network=faces.pkl --seeds=0-99999 --format=jpg --skip_existing    many; or go on
 
 Seed s is the latent numpy.random.RandomState(s).randn(1, latent_size), as everywhere in the field.
 """
 
+import collections
+import contextlib
 import os
 
+import tqdm
 from absl import flags
 
 from cli import shared_flags, startup
-from pictures.latents import class_labels, latents_of, parse_floats, parse_numbers
+from pictures.latents import check_seeds, class_labels, latents_of, parse_floats, parse_numbers
+from pictures.style_layers import chosen_layers
 
 FLAGS = flags.FLAGS
+QUALITY = 90  # of JPEGs: compression is hardly seen
+MANY = 1000   # images; more are worth compiling for. It also saves memory: TensorFlow 2.15 under
+              # Python 3.11 loses some 50 bytes in each operation outside compiled code
 
-shared_flags.define('network', 'trunc', 'class_idx', 'cache_dir')
+shared_flags.define('network', 'which', 'lod', 'trunc', 'trunc_cutoff', 'styles', 'class_idx',
+                    'cache_dir')
 flags.DEFINE_string('seeds', '0-7', 'Which latents: numbers and ranges, such as 0-35,99.')
 flags.DEFINE_string('w', None, 'Instead of seeds: .npz file that --save_w wrote.')
 flags.DEFINE_enum('noise', 'stored', ['stored', 'random', 'none'], 'Noise of the images: the maps '
                   'stored in the network, fresh ones, or none.')
 flags.DEFINE_string('sweep', None, 'Sheet of each image at these truncations, such as 1,0.7,0,-1.')
 flags.DEFINE_string('row_seeds', None, 'Style mixing: images at the left, that styles go into.')
-flags.DEFINE_string('col_seeds', None, 'Style mixing: images at the top, that styles come from.')
-flags.DEFINE_string('styles', None, 'Style mixing: the layers taken from the top, such as 0-3. '
-                    'Default: the coarse ones, the first two ninths.')
+flags.DEFINE_string('col_seeds', None, 'Style mixing: images at the top, that the styles of '
+                    '--styles come from.')
 flags.DEFINE_enum('strip', None, ['z', 'w'], 'Sheet of the way from each image to the next: z = '
                   'along the sphere of latents, w = straight in w.')
 flags.DEFINE_integer('steps', 9, 'Images in each strip.', lower_bound=2)
 flags.DEFINE_boolean('save_w', False, 'Also write the w of the images to OUTDIR/w.npz.')
 flags.DEFINE_string('crop', 'full', "What is shown of each image: full, 512x384 = the middle rows, "
                     'or auto = without black bars, if the network makes such.')
+flags.DEFINE_enum('format', 'png', ['png', 'jpg'], 'Format of the pictures.')
+flags.DEFINE_integer('quality', None, f'Of JPEG pictures, 1..100. Default: {QUALITY}.',
+                     lower_bound=1, upper_bound=100)
+flags.DEFINE_boolean('skip_existing', False, 'Leave out images whose whole files are in OUTDIR: so '
+                     'a job that was stopped goes on. The first of these files are compared with '
+                     'what the command makes.')
 flags.DEFINE_string('outdir', 'out/pictures', 'Where the pictures are written.')
 flags.mark_flag_as_required('network')
 
@@ -53,32 +67,42 @@ def chosen_mode():
         raise ValueError('--w holds no seeds; leave it out for style mixing and --strip=z.')
     if FLAGS.save_w and mode == 'mixing':
         raise ValueError('--save_w is not for style mixing, whose images are of two; leave it out.')
-    if FLAGS.styles and mode != 'mixing':
+    if FLAGS.styles is not None and mode != 'mixing':
         raise ValueError('--styles is for style mixing; give --row_seeds and --col_seeds with it.')
     if FLAGS.sweep and FLAGS.trunc is not None:
         raise ValueError('--trunc is what --sweep changes; leave it out.')
+    if FLAGS.quality is not None and FLAGS.format != 'jpg':
+        raise ValueError(f'--quality={FLAGS.quality}: is of JPEG pictures; give --format=jpg too, '
+                         'or leave it out.')
+    if FLAGS.skip_existing and mode != 'images':
+        raise ValueError('--skip_existing is for images, one a file, not for sheets; leave it out.')
     return mode
 
 
-def labels_of(sampler, seeds):
-    return class_labels(sampler.config, FLAGS.class_idx, len(seeds))
+def chosen_seeds():
+    """The numbers of `--seeds`, checked."""
+    seeds = parse_numbers(FLAGS.seeds, 'seeds')
+    check_seeds(seeds)
+    if FLAGS.skip_existing and not FLAGS.w and len(set(seeds)) < len(seeds):
+        twice = collections.Counter(seeds).most_common(1)[0][0]
+        raise ValueError(f'--skip_existing: seed {twice} stands in --seeds twice, and both images '
+                         'have the same name; name it once.')
+    return seeds
 
 
-def truncation(psi=None):
-    """As the flags say, unless `psi` is given."""
-    from training.sampler import Truncation
-    return Truncation(FLAGS.trunc if psi is None else psi)
+def labels_of(sampler, seeds, start=0):
+    return class_labels(sampler.config, FLAGS.class_idx, len(seeds), start)
 
 
-def w_of(sampler, seeds, psi=None):
+def w_of(sampler, seeds, psi=None, start=0):
+    """w of seeds; `start`: how many others come before them."""
     z = latents_of(seeds, sampler.config.latent_size)
-    return sampler.w(z, labels_of(sampler, seeds), truncation(psi))
+    return sampler.w(z, labels_of(sampler, seeds, start), shared_flags.truncation(psi))
 
 
 def mixing_sheet(sampler):
     from pictures import stills
-    styles = parse_numbers(FLAGS.styles, 'styles') if FLAGS.styles else None
-    layers = stills.chosen_layers(sampler, styles)
+    layers = chosen_layers(sampler.num_layers, FLAGS.styles)
     rows, columns = (w_of(sampler, parse_numbers(FLAGS[flag].value, flag))
                      for flag in ('row_seeds', 'col_seeds'))
     return stills.mixing(sampler, rows, columns, [layers] * len(rows))
@@ -88,60 +112,100 @@ def sheet_of(sampler, mode, w, seeds):
     """The sheet that `mode` asks for, of images w, or of seeds for strips in z."""
     from pictures import stills
     if mode == 'sweep':
-        return stills.sweep(sampler, w, parse_floats(FLAGS.sweep, 'sweep'))
+        cutoff = shared_flags.truncation().cutoff
+        return stills.sweep(sampler, w, parse_floats(FLAGS.sweep, 'sweep'), cutoff)
     if len(w) < 2:
         raise ValueError('--strip goes from one image to the next; give two seeds or more.')
     if FLAGS.strip == 'w':
         return stills.strips_w(sampler, w, FLAGS.steps)
     z = latents_of(seeds, sampler.config.latent_size)
-    return stills.strips_z(sampler, z, labels_of(sampler, seeds), truncation(), FLAGS.steps)
+    return stills.strips_z(sampler, z, labels_of(sampler, seeds), shared_flags.truncation(),
+                           FLAGS.steps)
 
 
-def save_images(sampler, w, names):
-    """Writes an image for each row of w, a minibatch at a time."""
-    from formats.png import save_png
-    images = (image for images in sampler.batches(w) for image in images)
-    for name, image in zip(names, images):
-        save_png(os.path.join(FLAGS.outdir, f'{name}.png'), image)
-    print(f'Wrote {len(w)} images to {FLAGS.outdir}')
-
-
-def opened(mode):
+def opened(mode, seeds):
     """The Sampler, checked against the flags."""
     from pictures.opening import check_truncation, open_sampler
-    sampler = open_sampler(FLAGS.network, FLAGS.crop, FLAGS.cache_dir, FLAGS.noise)
-    check_truncation(sampler, truncation())
+    truncation = shared_flags.truncation()
+    sampler = open_sampler(FLAGS.network, FLAGS.crop, FLAGS.cache_dir, FLAGS.which, FLAGS.lod,
+                           FLAGS.noise, compiled=mode == 'images' and len(seeds) > MANY)
+    check_truncation(sampler, truncation)
     if not sampler.has_w and (mode == 'sweep' or FLAGS.save_w or FLAGS.strip == 'w'):
         raise ValueError('--sweep, --save_w and --strip=w need w, which a ProGAN network does not '
                          'have; take a StyleGAN network.')
     return sampler
 
 
-def main(args):
-    startup.refuse_positional(args)
-    mode, seeds = chosen_mode(), parse_numbers(FLAGS.seeds, 'seeds')
-    from formats.png import save_png
+def saved_w(sampler):
+    """All w of the file that --w names."""
     from pictures import w_files
-    sampler = opened(mode)
+    return w_files.load_w(FLAGS.w, sampler, FLAGS.trunc, shared_flags.truncation().cutoff)
+
+
+def job_of(sampler, seeds):
+    """The image_files.Job: an image for each of the seeds, or for each w of the file of --w."""
+    from pictures.image_files import Job
+    if FLAGS.w:
+        w = saved_w(sampler)
+        return Job(len(w), 'w{:04d}'.format, lambda start, stop: w[start:stop])
+    labels_of(sampler, seeds[:1])  # checks --class_idx
+    return Job(len(seeds), lambda i: f'seed{seeds[i]:04d}',
+               lambda start, stop: w_of(sampler, seeds[start:stop], start=start))
+
+
+def w_path():
+    return os.path.join(FLAGS.outdir, 'w.npz')
+
+
+def write_images(sampler, job, files):
+    """Writes an image for each row of w, and with --save_w all w, as they are made."""
+    from pictures import image_files, w_files
+    if FLAGS.skip_existing:
+        image_files.check_existing(sampler, job, files)
+    os.makedirs(FLAGS.outdir, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        take_w = None
+        if FLAGS.save_w:
+            shape = job.count, sampler.config.num_styles, sampler.config.dlatent_size
+            take_w = stack.enter_context(w_files.w_writer(w_path(), shape))
+        written = image_files.write_images(sampler, job, files, FLAGS.skip_existing, take_w,
+                                           progress)
+    print(f'Wrote {written} images to {FLAGS.outdir}'
+          + (f'; {job.count - written} were there' if FLAGS.skip_existing else ''))
+
+
+def progress(minibatches):
+    return tqdm.tqdm(minibatches, 'Minibatches', disable=None)
+
+
+def write_sheet(sampler, mode, seeds, files):
+    """Writes the one picture of `mode`, and with --save_w the w of its images."""
+    from pictures import w_files
     if mode == 'mixing':
         sheet = mixing_sheet(sampler)
     else:
-        w = (w_files.load_w(FLAGS.w, sampler, FLAGS.trunc) if FLAGS.w else
+        w = (saved_w(sampler) if FLAGS.w else
              w_of(sampler, seeds, 1.0 if mode == 'sweep' else None))
-        sheet = None if mode == 'images' else sheet_of(sampler, mode, w, seeds)
+        sheet = sheet_of(sampler, mode, w, seeds)
     os.makedirs(FLAGS.outdir, exist_ok=True)
-    if sheet is not None:
-        name = f'strip-{FLAGS.strip}' if mode == 'strip' else mode
-        path = os.path.join(FLAGS.outdir, f'{name}.png')
-        save_png(path, sheet)
-        print(f'Wrote {path}')
-    else:
-        save_images(sampler, w, [f'w{i:04d}' for i in range(len(w))] if FLAGS.w else
-                    [f'seed{seed:04d}' for seed in seeds])
+    print('Wrote', files.save(f'strip-{FLAGS.strip}' if mode == 'strip' else mode, sheet))
     if FLAGS.save_w:
-        path = os.path.join(FLAGS.outdir, 'w.npz')
-        w_files.save_w(path, w)
-        print(f'Wrote {path}')
+        w_files.save_w(w_path(), w)
+
+
+def main(args):
+    startup.refuse_positional(args)
+    mode, seeds = chosen_mode(), chosen_seeds()
+    from pictures.image_files import Files
+    quality = FLAGS.quality or QUALITY
+    files = Files(FLAGS.outdir, f'.{FLAGS.format}', quality if FLAGS.format == 'jpg' else None)
+    sampler = opened(mode, seeds)
+    if mode == 'images':
+        write_images(sampler, job_of(sampler, seeds), files)
+    else:
+        write_sheet(sampler, mode, seeds, files)
+    if FLAGS.save_w:
+        print(f'Wrote {w_path()}')
 
 
 if __name__ == '__main__':

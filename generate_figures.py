@@ -17,13 +17,14 @@ from pictures.latents import parse_numbers
 
 FLAGS = flags.FLAGS
 
-shared_flags.define('class_idx', 'cache_dir')
+shared_flags.define('which', 'lod', 'trunc_cutoff', 'class_idx', 'cache_dir')
 flags.DEFINE_string('network', None, 'Network of all figures: a path, a URL or a short name '
                     '(ffhq, ...). Default: for each figure the published one that the paper shows.')
 flags.DEFINE_string('figures', None, 'Which figures of the paper, such as 2,3,8. Default: all that '
                     'the network can show.')
-flags.DEFINE_float('trunc', None, 'Truncation psi of all figures but 8. Default: the '
-                   "network's own in 2, 10, 11 and 12, none in 3, 4 and 5, as in the paper.")
+flags.DEFINE_float('trunc', None, 'Truncation psi of all figures but 8, in the layers that '
+                   "--trunc_cutoff names. Default: the network's own in 2, 10, 11 and 12, none in "
+                   '3, 4 and 5, as in the paper.')
 flags.DEFINE_string('seeds', None, 'Images of figures 4, 5 and 8. Default: those of the paper.')
 flags.DEFINE_string('row_seeds', None, 'Images at the left of Figure 3, which the styles go into.')
 flags.DEFINE_string('col_seeds', None, 'Images at the top of Figure 3, which styles come from.')
@@ -67,14 +68,13 @@ def main(args):
     from formats.png import save_png
     from pictures import figures
     from pictures.opening import open_sampler
-    from training.sampler import Truncation
-    options = figures.Options(truncation=Truncation(FLAGS.trunc), grid_seed=FLAGS.grid_seed,
+    options = figures.Options(truncation=shared_flags.truncation(), grid_seed=FLAGS.grid_seed,
                               class_idx=FLAGS.class_idx, **seeds)
     by_network = {}
     for number in wanted_figures(list(figures.FIGURES)):
         by_network.setdefault(FLAGS.network or figures.FIGURES[number].network, []).append(number)
     for network, numbers in by_network.items():
-        sampler = open_sampler(network, FLAGS.crop, FLAGS.cache_dir)
+        sampler = open_sampler(network, FLAGS.crop, FLAGS.cache_dir, FLAGS.which, FLAGS.lod)
         figures.check(sampler, options)
         numbers = drawable(sampler, numbers)
         os.makedirs(FLAGS.outdir, exist_ok=True)

@@ -3,6 +3,7 @@
   generate_video.py --network=faces.pkl                                a grid of smooth random walks
   generate_video.py --network=faces.pkl --kind=coarse --seeds=3,14     pose and shape change
   generate_video.py --network=faces.pkl --kind=fine --seeds=3,14       colours and details change
+  generate_video.py --network=faces.pkl --kind=styles --styles=16x16-32x32   what lies between
   generate_video.py --network=faces.pkl --kind=noise --seeds=3,14      hair, freckles, background
   generate_video.py --network=faces.pkl --kind=truncation --seeds=0-5  over the average and back
   generate_video.py --network=faces.pkl --kind=keys --seeds=3,14,15,92 through these images
@@ -19,11 +20,13 @@ from absl import flags
 
 from cli import shared_flags, startup
 from pictures.latents import class_labels, latents_of, parse_numbers
+from pictures.style_layers import chosen_layers
 
 FLAGS = flags.FLAGS
-KINDS = ['walk', 'coarse', 'fine', 'noise', 'truncation', 'keys']
+KINDS = ['walk', 'coarse', 'fine', 'styles', 'noise', 'truncation', 'keys']
 
-shared_flags.define('network', 'trunc', 'class_idx', 'cache_dir')
+shared_flags.define('network', 'which', 'lod', 'trunc', 'trunc_cutoff', 'styles', 'class_idx',
+                    'cache_dir')
 flags.DEFINE_string('run', None, 'Instead of a network: a run directory, or the number of a run in '
                     'results/, whose fakes*.png become the film.')
 flags.DEFINE_enum('kind', 'walk', KINDS, 'What the film shows.')
@@ -60,20 +63,19 @@ def grid(count):
 def fixed_images(sampler, seeds):
     """w of the seeds, or of the file that --w names."""
     from pictures import w_files
-    from training.sampler import Truncation
+    truncation = shared_flags.truncation(1.0 if FLAGS.kind == 'truncation' else None)
     if FLAGS.w:
-        return w_files.load_w(FLAGS.w, sampler, FLAGS.trunc)
+        return w_files.load_w(FLAGS.w, sampler, FLAGS.trunc, truncation.cutoff)
     labels = class_labels(sampler.config, FLAGS.class_idx, len(seeds))
-    truncation = Truncation(1.0 if FLAGS.kind == 'truncation' else FLAGS.trunc)
     return sampler.w(latents_of(seeds, sampler.config.latent_size), labels, truncation)
 
 
 def film_of(sampler, timing):
     """(Film, columns of the screen)."""
-    from pictures import films, stills
-    from training.sampler import Truncation
-    walk = {'timing': timing, 'seed': FLAGS.seed, 'pace': FLAGS.pace,
-            'truncation': Truncation(FLAGS.trunc), 'class_idx': FLAGS.class_idx}
+    from pictures import films
+    truncation = shared_flags.truncation()
+    walk = {'timing': timing, 'seed': FLAGS.seed, 'pace': FLAGS.pace, 'truncation': truncation,
+            'class_idx': FLAGS.class_idx}
     if FLAGS.kind == 'walk':
         columns, cells = grid(None)
         return films.random_walks(sampler, cells, **walk), columns
@@ -85,9 +87,9 @@ def film_of(sampler, timing):
     if FLAGS.kind == 'noise':
         return films.noise_loop(sampler, w, FLAGS.seed), columns
     if FLAGS.kind == 'truncation':
-        return films.truncation_sweep(sampler, w, timing.loop), columns
-    coarse, _, fine = stills.style_ranges(sampler.num_layers)
-    layers = list(coarse if FLAGS.kind == 'coarse' else fine)
+        return films.truncation_sweep(sampler, w, timing.loop, truncation.cutoff), columns
+    layers = chosen_layers(sampler.num_layers,
+                           FLAGS.styles if FLAGS.kind == 'styles' else FLAGS.kind)
     return films.style_walk(sampler, w, layers, **walk), columns
 
 
@@ -100,6 +102,8 @@ def check_flags():
                          'another start with --seed, or --kind=keys to go through given images.')
     if FLAGS.kind == 'truncation' and FLAGS.trunc is not None:
         raise ValueError('--trunc is what --kind=truncation changes; leave it out.')
+    if FLAGS.styles is not None and FLAGS.kind != 'styles':
+        raise ValueError('--styles is for --kind=styles; give that too, or leave it out.')
     if FLAGS.kind == 'keys' and FLAGS.grid:
         raise ValueError('--grid is not for --kind=keys, which shows one image; leave it out.')
 
@@ -116,9 +120,10 @@ def main(args):
         frames = training_film.frames(paths, training_film.frame_size(paths), timing.num_frames)
     else:
         from pictures.opening import check_truncation, open_sampler
-        from training.sampler import Truncation
-        sampler = open_sampler(FLAGS.network, FLAGS.crop, FLAGS.cache_dir, compiled=True)
-        check_truncation(sampler, Truncation(FLAGS.trunc))
+        truncation = shared_flags.truncation()
+        sampler = open_sampler(FLAGS.network, FLAGS.crop, FLAGS.cache_dir, FLAGS.which, FLAGS.lod,
+                               compiled=True)
+        check_truncation(sampler, truncation)
         film, columns = film_of(sampler, timing)
         frames = films.frames(sampler, film, timing, columns)
     mp4.write_mp4(FLAGS.output, tqdm.tqdm(frames, 'Frames', timing.num_frames), FLAGS.fps)

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import re
+
 from absl import flags
 
 from cli import feature_flags
 
+FLAGS = flags.FLAGS
+
 flags.disclaim_key_flags()  # --help lists them with the script's own
+
+
+def _define_which(name, default, text):
+    flags.DEFINE_enum(name, default, ['Gs', 'G'], text)
+
 
 SHARED = {  # {flag: (how absl defines it, help)}; the default of all is None
     'network': (flags.DEFINE_string, 'Network: a path, a URL or a short name (ffhq, ...).'),
-    'trunc': (flags.DEFINE_float, 'Truncation psi: 1 = none, 0 = the average image. Default: the '
-                                  "network's own, 0.7 as a rule; with --w none."),
+    'which': (_define_which, 'Generator that draws: Gs, the moving average, or G, as training left '
+                             'it. Default: Gs.'),
+    'lod': (flags.DEFINE_float, 'Level of detail that is drawn, as in training: each whole number '
+                                'halves the size of the images, what lies between blends two. '
+                                "Default: the network file's, 0 after training."),
+    'trunc': (flags.DEFINE_float, 'Truncation psi: 1 = none, 0 = the average style in all layers '
+                                  "that --trunc_cutoff names. Default: the network's own, 0.7 as "
+                                  'a rule; with --w none.'),
+    'trunc_cutoff': (flags.DEFINE_string, 'Layers that are truncated: so many, the coarsest first, '
+                                          'or all. Above 32x32 psi 0 is one average image only '
+                                          "with all. Default: the network's own, 8 as a rule; with "
+                                          '--w all.'),
+    'styles': (flags.DEFINE_string, 'Style layers: numbers, resolutions and their ranges, such as '
+                                    '0-3, 4x4-8x8 or 9,64x64, or coarse, middle, fine. Default: '
+                                    'coarse.'),
     'class_idx': (flags.DEFINE_integer, 'Class of all images, for a conditional network. Default: '
                                         'each class in turn.'),
     'cache_dir': (flags.DEFINE_string, 'Where downloads are kept. Default: $STYLEGAN_CACHE_DIR or '
@@ -24,3 +46,20 @@ def define(*names):
     for name in names:
         define_one, text = SHARED[name]
         define_one(name, None, text)
+
+
+def _cutoff(text):
+    """A Truncation's cutoff, as the text of --trunc_cutoff says."""
+    if text is None or text == 'all':
+        return text
+    if not re.fullmatch(r'\d{1,9}', text, re.ASCII):
+        raise ValueError(f'--trunc_cutoff={text}: must be all or a number of layers from 0 up, '
+                         'such as --trunc_cutoff=8.')
+    return int(text)
+
+
+def truncation(psi=None):
+    """The Truncation of --trunc and --trunc_cutoff; psi: instead of what --trunc says."""
+    cutoff = _cutoff(FLAGS.trunc_cutoff)
+    from training.sampler import Truncation
+    return Truncation(FLAGS.trunc if psi is None else psi, cutoff)

@@ -2,8 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+
+
+def not_written(path, error, size):
+    """What to raise where `size` bytes could not be written to `path`: an OSError in its words."""
+    return OSError(error.errno, f'{error.strerror}: {path} could not be written '
+                   f'({size / 2**20:.1f} MB); what was there before is untouched. Free '
+                   'some space, then run the same command again')
+
+
+@contextlib.contextmanager
+def whole_file(path, durable=True):
+    """A binary file to write to, beside `path`; it takes that name when the block ends well.
+
+    durable: as for `write_atomically`. An error or Ctrl-C removes it; what was there before stays.
+    """
+    temporary = f'{os.fspath(path)}.part'
+    try:
+        with open(temporary, 'wb') as file:
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.remove(temporary)
+        raise
 
 
 def write_atomically(path, data, durable=True):
@@ -15,21 +43,11 @@ def write_atomically(path, data, durable=True):
     Raises:
         OSError: naming the path; what was there before is untouched.
     """
-    path = os.fspath(path)
-    temporary = f'{path}.part'
     try:
-        with open(temporary, 'wb') as file:
+        with whole_file(path, durable) as file:
             file.write(data)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(temporary, path)
     except OSError as error:
-        if os.path.exists(temporary):
-            os.remove(temporary)
-        raise OSError(error.errno, f'{error.strerror}: {path} could not be written '
-                      f'({len(data) / 2**20:.1f} MB); what was there before is untouched. Free '
-                      'some space, then run the same command again') from error
+        raise not_written(path, error, len(data)) from error
 
 
 def file_sha256(path):

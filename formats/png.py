@@ -1,21 +1,62 @@
-"""Writes PNG files, and arranges images in grids."""
+"""Writes images to PNG and JPEG files, tells whole ones, and arranges images in grids."""
 
 from __future__ import annotations
 
 import io
+import os
 
 import numpy as np
 import PIL.Image
 
 from formats.files import write_atomically
 
+LAST_BYTES = {'.png': b'\0\0\0\0IEND\xaeB`\x82', '.jpg': b'\xff\xd9'}  # {ending: of its files}
+JPEG_SIDE = 65500  # pixels at most
+
+
+def encoded(image, ending, quality=None):
+    """The bytes of uint8 [H, W, 1 or 3] as a file of an ending in LAST_BYTES.
+
+    quality: of a JPEG, 1..100.
+    Raises:
+        ValueError: the image is too large for a JPEG.
+    """
+    if ending == '.jpg' and max(image.shape[:2]) > JPEG_SIDE:
+        raise ValueError(f'{image.shape[1]}x{image.shape[0]} pixels: a JPEG has at most '
+                         f'{JPEG_SIDE} at each side; write a PNG file, or less in one picture.')
+    picture = PIL.Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+    data = io.BytesIO()
+    if ending == '.jpg':
+        picture.save(data, format='JPEG', quality=quality)
+    else:
+        picture.save(data, format='PNG')
+    return data.getvalue()
+
 
 def save_png(path, image):
     """Writes uint8 [H, W, 1 or 3] as a PNG file, which appears under `path` only when complete."""
-    image = image[:, :, 0] if image.shape[2] == 1 else image
-    data = io.BytesIO()
-    PIL.Image.fromarray(image).save(data, format='PNG')
-    write_atomically(path, data.getvalue(), durable=False)
+    write_atomically(path, encoded(image, '.png'), durable=False)
+
+
+def is_whole(path):
+    """Whether a PNG or JPEG file is there to its last byte.
+
+    What is written here appears whole; but a power cut, or another program, may leave half a file.
+    """
+    last = LAST_BYTES[os.path.splitext(path)[1]]
+    try:
+        with open(path, 'rb') as file:
+            file.seek(-len(last), os.SEEK_END)
+            return file.read() == last
+    except OSError:  # not there, or shorter than that
+        return False
+
+
+def pixels(data):
+    """uint8 [H, W, 1 or 3] of the bytes of a PNG or JPEG file; OSError where they are none."""
+    with PIL.Image.open(io.BytesIO(data)) as picture:
+        array = np.asarray(picture)
+    return array[..., np.newaxis] if array.ndim == 2 else array
 
 
 def grid(images, columns, rows):

@@ -15,6 +15,7 @@ import numpy as np
 from pictures import sheets, stills
 from pictures.latents import class_labels, latents_of
 from pictures.opening import check_truncation
+from pictures.style_layers import style_ranges
 from training.sampler import OWN, Truncation
 
 PAPER_PIXELS = 1024
@@ -85,7 +86,7 @@ def _dlatents(sampler, seeds, options):
 
 def style_mixing(sampler, options: Options):
     """Figure 3: coarse, middle and fine styles of the images on top, put into those at the left."""
-    ranges = stills.style_ranges(sampler.num_layers)
+    ranges = style_ranges(sampler.num_layers)
     columns = options.col_seeds or (639, 701, 687, 615, 2268)
     rows = options.row_seeds or (888, 829, 1898, 1733, 1614, 845)
     layers = [list(layers) for layers, count in zip(ranges, rows_of_each_range(len(rows)))
@@ -135,7 +136,7 @@ def noise_components(sampler, options: Options):
     """
     w = _dlatents(sampler, options.seeds or (1967, 1555), options)
     layers = sampler.config.num_layers - 2 * sampler.level
-    fine_from = stills.style_ranges(layers)[1].stop
+    fine_from = style_ranges(layers)[1].stop
     quarters = []
     for layers_with_noise in (range(layers), (), range(fine_from, layers), range(fine_from)):
         images = sheets.visible(sampler.images(w, sampler.stored_noise(layers_with_noise)))

@@ -51,6 +51,7 @@ def check(sampler, kind):
     """ValueError where the network lacks what a film of this kind changes."""
     lacks = {'coarse': sampler.num_layers < 3 and 'three style layers',
              'fine': sampler.num_layers < 3 and 'three style layers',
+             'styles': sampler.num_layers < 2 and 'style layers',
              'noise': not sampler.has_noise and 'noise inputs',
              'truncation': not sampler.has_w and 'truncation (it is a ProGAN)'}.get(kind)
     if lacks:
@@ -97,10 +98,13 @@ def noise_loop(sampler, w, seed):
     return Film(len(w), lambda t: w, noise_at)
 
 
-def truncation_sweep(sampler, w, loop):
-    """From the images w themselves over the average to their opposites, and in a loop back."""
+def truncation_sweep(sampler, w, loop, cutoff=None):
+    """From the images w themselves over the average to their opposites, and in a loop back.
+
+    cutoff: layers that are truncated, None = all: else each image has an average of its own.
+    """
     def w_at(t):
-        return sampler.towards_average(w, math.cos(2 * math.pi * t) if loop else 1 - 2 * t)
+        return sampler.towards_average(w, math.cos(2 * math.pi * t) if loop else 1 - 2 * t, cutoff)
 
     return Film(len(w), w_at)
 

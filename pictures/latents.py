@@ -43,20 +43,25 @@ def parse_floats(text, flag):
     return values
 
 
-def latents_of(seeds, latent_size):
-    """z, float32 [N, latent_size]: row i is RandomState(seeds[i]).randn(1, latent_size)."""
+def check_seeds(seeds):
+    """ValueError where one of the seeds is none."""
     for seed in seeds:
         if not 0 <= seed <= MAX_SEED:
             raise ValueError(f'seed {seed}: must be within 0..{MAX_SEED}; choose another.')
+
+
+def latents_of(seeds, latent_size):
+    """z, float32 [N, latent_size]: row i is RandomState(seeds[i]).randn(1, latent_size)."""
+    check_seeds(seeds)
     rows = [np.random.RandomState(seed).randn(1, latent_size) for seed in seeds]
     return np.concatenate(rows or [np.zeros([0, latent_size])]).astype(np.float32)
 
 
-def class_labels(config, class_idx, count):
+def class_labels(config, class_idx, count, start=0):
     """Labels, float32 [count, label_size], one-hot rows; None for an unconditional network.
 
     config: of the generator, with its label_size.
-    class_idx: the class of all of them; None = each class in turn.
+    class_idx: the class of all of them; None = each class in turn, beginning with `start`.
     """
     size = config.label_size
     if class_idx is not None and not size:
@@ -66,7 +71,8 @@ def class_labels(config, class_idx, count):
                          'this network.')
     if not size:
         return None
-    classes = np.arange(count) % size if class_idx is None else np.full(count, class_idx)
+    in_turn = np.arange(start, start + count) % size
+    classes = in_turn if class_idx is None else np.full(count, class_idx)
     return np.eye(size, dtype=np.float32)[classes]
 
 

@@ -1,4 +1,4 @@
-"""Opens the network of a command: a Sampler of it, and what `--crop` leaves of its images."""
+"""Opens the network of a command: the generator, a Sampler of it, what `--crop` leaves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from formats import download
 from pictures.latents import class_labels, latents_of
 from training import snapshot
-from training.sampler import Sampler
+from training.sampler import ALL_LAYERS, Sampler
 
 BAR_STEPS = 32   # bars are whole 32nds of the image: dataset_tool.py's 64 of 512 pixels are 4
 BLACK = 8        # of 255; a network's black is not quite 0
@@ -50,17 +50,51 @@ def cropped_rows(sampler, crop):
 
 
 def check_truncation(sampler, truncation):
-    """ValueError where `--trunc` asks for what the network does not have."""
-    if truncation.psi not in (None, 1) and not sampler.has_w:
-        raise ValueError(f'--trunc={truncation.psi}: this is a ProGAN network, which has no '
-                         'truncation; leave it out.')
+    """ValueError where `--trunc` or `--trunc_cutoff` asks for what the network does not have."""
+    psi, cutoff = truncation.psi, truncation.cutoff
+    for flag, value, harmless in (('trunc', psi, (None, 1)), ('trunc_cutoff', cutoff, (None,))):
+        if value not in harmless and not sampler.has_w:
+            raise ValueError(f'--{flag}={value}: this is a ProGAN network, which has no '
+                             'truncation; leave it out.')
+    if cutoff not in (None, ALL_LAYERS) and cutoff > sampler.config.num_styles:
+        raise ValueError(f'--trunc_cutoff={cutoff}: must be all or within '
+                         f'0..{sampler.config.num_styles}, the style layers of this network.')
 
 
-def open_sampler(network, crop, cache_dir=None, noise='stored', compiled=False):
-    """The Sampler of `--network`, a path, a URL or a short name, and of `--crop`."""
+def _checked_lod(lod, finest, config):
+    """The level of detail `--lod`, where None = the finest that has been trained."""
+    coarsest = config.resolution_log2 - 2
+    if lod is None:
+        return finest
+    if not finest <= lod <= coarsest:
+        reason = '; finer layers are not trained yet' if finest else ''
+        raise ValueError(f'--lod={lod:g}: must be within {finest:g}..{coarsest} for this network, '
+                         f'{config.resolution >> int(finest)}x{config.resolution >> int(finest)} '
+                         f'to 4x4 pixels{reason}.')
+    return lod
+
+
+def open_generator(network, cache_dir=None, which=None, lod=None):
+    """(G or Gs, its level of detail) of `--network`: a path, a URL or a short name.
+
+    Args:
+        which: 'Gs', the moving average (None = it), or 'G'.
+        lod: of the images; None = what the network was trained to.
+    """
     file = snapshot.load(download.local_path(network, cache_dir))
-    rows = cropped_rows(Sampler(file.Gs, file.lod), crop)  # a few images: not worth a graph
-    sampler = Sampler(file.Gs, file.lod, noise, rows=rows, compiled=compiled)
+    generator = file.G if which == 'G' else file.Gs
+    if generator is None:
+        raise ValueError(f'--which=G: {network} holds Gs only, it was made for generating; leave '
+                         '--which out or take a whole network file.')
+    return generator, _checked_lod(lod, file.lod, generator.config)
+
+
+def open_sampler(network, crop, cache_dir=None, which=None, lod=None, noise='stored',
+                 compiled=False):
+    """The Sampler of a generator as `open_generator` has it, and of `--crop`."""
+    generator, lod = open_generator(network, cache_dir, which, lod)
+    rows = cropped_rows(Sampler(generator, lod), crop)  # a few images: not worth a graph
+    sampler = Sampler(generator, lod, noise, rows=rows, compiled=compiled)
     if rows != (0, sampler.resolution):
         print(f'Showing rows {rows[0]}..{rows[1] - 1} of {sampler.resolution} (--crop=full for '
               'all).')

@@ -7,17 +7,6 @@ import numpy as np
 from pictures import sheets
 from pictures.latents import lerp, slerp
 
-PAPER_LAYERS = 18
-COARSE_END, MIDDLE_END = 4, 8  # of 18 layers: 0-3 coarse, 4-7 middle, 8-17 fine
-
-
-def style_ranges(num_layers):
-    """(coarse, middle, fine): ranges of 3 layers or more, whole resolutions where possible."""
-    ends = [2 * round(num_layers / 2 * end / PAPER_LAYERS) for end in (COARSE_END, MIDDLE_END)]
-    first = min(max(ends[0], 1), num_layers - 2)
-    second = min(max(ends[1], first + 1), num_layers - 1)
-    return range(0, first), range(first, second), range(second, num_layers)
-
 
 def mixed(into, styles_of, layers):
     """w of `into` with the rows `layers` of `styles_of`, both [N, L, dlatent_size]."""
@@ -41,25 +30,11 @@ def mixing(sampler, rows, columns, layers_of_rows):
     return sheets.arrange(cells, lead=sheets.gap(top.shape[2]))
 
 
-def chosen_layers(sampler, styles):
-    """The style layers `styles` (list of int), checked; None = the coarse ones."""
-    count = sampler.num_layers
-    if count < 2:
-        raise ValueError('style mixing: the network has no style layers to choose from; take a '
-                         'StyleGAN network.')
-    if styles is None:
-        return list(style_ranges(count)[0])
-    if max(styles) >= count:
-        raise ValueError(f'--styles: layer {max(styles)} must be within 0..{count - 1}, the style '
-                         'layers of this network.')
-    return styles
-
-
-def sweep(sampler, w, psis):
-    """Each image at each truncation psi, applied to all layers (Figure 8): a row an image."""
+def sweep(sampler, w, psis, cutoff=None):
+    """Each image at each truncation psi: a row an image; cutoff None = all layers (Figure 8)."""
     cells = []
     for row in w:
-        truncated = [sampler.towards_average(row[np.newaxis], psi) for psi in psis]
+        truncated = [sampler.towards_average(row[np.newaxis], psi, cutoff) for psi in psis]
         cells.append(sheets.visible(sampler.images(np.concatenate(truncated))))
     return sheets.arrange(cells)
 

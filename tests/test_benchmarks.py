@@ -85,6 +85,13 @@ def test_generating_is_timed_from_a_cold_start_too():
     assert float(re.search(r'cold start: ([\d.]+) s', text)[1]) > 1
 
 
+def test_memory_of_generating_is_of_the_whole_program():
+    _, *rows = rows_of(printed_by('generate_memory.py', '--counts=1,3', '--resolution=8',
+                                  '--flags=--save_w --format=jpg'))
+    assert [row[:2] for row in rows] == [['this', '1'], ['this', '3']]
+    assert all(100 < float(row[2]) < 4000 for row in rows)  # TensorFlow alone takes hundreds of MB
+
+
 def test_growth_is_drawn(tmp_path):
     results = [cost_growth.case(['--preset=digits', '--fmap_max=8', '--rounds=1'], 8, minibatch)
                for minibatch in (4, 8)]

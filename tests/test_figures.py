@@ -132,6 +132,10 @@ def outcomes(tmp_path_factory):
         'digits': [DIGITS],
         'growing': [f'--network={growing}', '--class_idx=1'],
         'again': [f'--network={whole}', '--figures=8', '--crop=32x24', '--trunc=0.5'],
+        'coarser': [f'--network={whole}', '--figures=3', '--lod=2', '--which=G', '--trunc=0',
+                    '--trunc_cutoff=all'],
+        'bad_lod': [f'--network={whole}', '--lod=0.5'],
+        'bad_cutoff': [DIGITS, '--trunc_cutoff=-1'],
         'impossible': [f'--network={growing}', '--figures=8,3'],
         'unknown': [DIGITS, '--figures=2,9'],
         'bad_class': [f'--network={growing}', '--class_idx=3'],
@@ -170,7 +174,18 @@ def test_an_earlier_figure_is_replaced(outcomes):
     assert picture.size == (6 * 256 + 5 * 8, 2 * 192 + 8)  # the middle 24 of 32 rows
 
 
+def test_a_coarser_level_with_all_layers_at_psi_0_mixes_only_average_images(outcomes):
+    folder, results = outcomes
+    assert results['coarser'][0] == 0, results['coarser'][2]
+    sheet = np.asarray(PIL.Image.open(folder / 'coarser/figure03-style-mixing.png'))
+    np.testing.assert_array_equal(sheet[-256:, -256:], sheet[272:528, 272:528])
+    blocks = sheet[-256:, -256:].reshape(16, 16, 16, 16, 3)
+    assert (blocks == blocks[:, :1, :, :1]).all()  # 16x16 pixels, enlarged
+
+
 @pytest.mark.parametrize('case, error', [
+    ('bad_lod', r'--lod=0.5: must be within 1..4 for this network, 32x32 to 4x4 pixels; finer'),
+    ('bad_cutoff', r'--trunc_cutoff=-1: must be all or a number of layers'),
     ('impossible', r'--figures=8,3: figure 3 cannot be drawn, the network has no three style'),
     ('unknown', r'--figures=2,9: there is no figure 9 to draw; choose from 2, 3, 4, 5, 8, 10'),
     ('bad_class', r'--class_idx=3: must be within 0..2'),

@@ -75,6 +75,15 @@ def test_a_truncation_sweep_passes_the_average(sampler):
     np.testing.assert_allclose(film.w_at(0.5)[1, 3], sampler.Gs.dlatent_avg, atol=1e-6)
 
 
+def test_a_truncation_sweep_of_some_layers_leaves_the_others(sampler):
+    w = dlatents(sampler)
+    film = films.truncation_sweep(sampler, w, False, cutoff=0)
+    np.testing.assert_allclose(film.w_at(0.7), w, atol=1e-6)
+    film = films.truncation_sweep(sampler, w, False, cutoff=3)
+    np.testing.assert_allclose(film.w_at(0.5)[1, 2], sampler.Gs.dlatent_avg, atol=1e-6)
+    np.testing.assert_allclose(film.w_at(0.5)[:, 3:], w[:, 3:], atol=1e-6)
+
+
 def test_a_noise_loop_is_normal_at_every_moment(sampler):
     film = films.noise_loop(sampler, dlatents(sampler), seed=1)
     start, later = film.noise_at(0), film.noise_at(0.13)
@@ -186,6 +195,8 @@ def outcomes(tmp_path_factory):
         'walk': [f'--network={growing}', '--grid=2x1', *short],
         'coarse': [whole, '--kind=coarse', '--seeds=1,2', *short],
         'fine': [whole, '--kind=fine', '--seeds=1', '--noloop', *short],
+        'styles': [whole, '--kind=styles', '--styles=8x8', '--seeds=1', *short],
+        'lod': [whole, '--kind=keys', '--seeds=1,2', '--lod=1', '--which=G', *short],
         'noise': [whole, '--kind=noise', '--seeds=1', *short],
         'truncation': [whole, '--kind=truncation', '--seeds=1', *short],
         'keys': [whole, '--kind=keys', f'--w={folder / "w.npz"}', *short],
@@ -194,6 +205,9 @@ def outcomes(tmp_path_factory):
         'neither': [],
         'growing_styles': [f'--network={growing}', '--kind=coarse'],
         'walk_seeds': [whole, '--seeds=1'],
+        'lonely_styles': [whole, '--kind=fine', '--styles=8x8'],
+        'cutoff': [whole, '--trunc_cutoff=x'],
+        'far_cutoff': [whole, '--trunc_cutoff=7'],
         'grid': [whole, '--kind=noise', '--seeds=0-4', '--grid=2x2'],
         'no_grid': [whole, '--grid=0x2'],
         'seconds': [whole, '--seconds=0'],
@@ -209,6 +223,7 @@ def outcomes(tmp_path_factory):
 
 @pytest.mark.parametrize('case, size, frames', [
     ('walk', (520, 256), 5), ('coarse', (520, 256), 5), ('fine', (256, 256), 5),
+    ('styles', (256, 256), 5), ('lod', (256, 256), 5),
     ('noise', (256, 256), 5), ('truncation', (256, 256), 5), ('keys', (256, 256), 5),
     ('run', (512, 256), 6)])
 def test_every_kind_of_film_is_a_whole_file(outcomes, case, size, frames):
@@ -222,6 +237,8 @@ def test_every_kind_of_film_is_a_whole_file(outcomes, case, size, frames):
     ('both', 'give either --network'), ('neither', 'give either --network'),
     ('growing_styles', '--kind=coarse: the network has no three style layers'),
     ('walk_seeds', '--seeds and --w are not for --kind=walk'),
+    ('lonely_styles', '--styles is for --kind=styles'), ('cutoff', '--trunc_cutoff=x: must be all'),
+    ('far_cutoff', '--trunc_cutoff=7: must be all or within 0..6'),
     ('grid', '--grid=2x2: has 4 places for 5 images'), ('no_grid', '--grid=0x2: must be'),
     ('seconds', '--seconds=0: must be above 0'), ('one_key', 'give two seeds or more'),
     ('no_run', '--run=nowhere: neither a file, nor a run directory'),

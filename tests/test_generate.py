@@ -5,11 +5,13 @@ import PIL.Image
 import pytest
 from commands import results_of
 from parity_data import PARITY
+from test_pictures import small_generator
 from test_train_flags import network_file
 
 from training import snapshot
 from training.build import build_network
 from training.config import ProganGeneratorConfig
+from training.sampler import Sampler
 
 DIGITS = f'--network={PARITY}/digits/network-final.pkl'
 
@@ -22,9 +24,31 @@ def outcomes(tmp_path_factory):
     progan = str(folder / 'progan.safetensors')
     snapshot.save(progan, None, None, build_network(ProganGeneratorConfig(
         resolution=8, latent_size=4, fmap_base=16, fmap_max=4)))
+    large = str(folder / 'large.safetensors')
+    snapshot.save(large, None, None, small_generator(resolution=64))
+    large = f'--network={large}'
     w = f'--w={folder / "images/w.npz"}'
     lines = {
         'images': [DIGITS, '--seeds=0-2,99', '--save_w'],
+        'many': [DIGITS, '--seeds=0-1000'],
+        'average': [large, '--seeds=0-3', '--trunc=0', '--trunc_cutoff=all'],
+        'psi_0': [large, '--seeds=0-3', '--trunc=0'],
+        'w_cutoff': [DIGITS, w, '--trunc=0', '--trunc_cutoff=3'],
+        'lod': [DIGITS, '--seeds=3', '--lod=1'],
+        'G': [DIGITS, '--seeds=99', '--which=G'],
+        'by_resolution': [DIGITS, '--row_seeds=1-2', '--col_seeds=3-5', '--styles=4x4-8x8'],
+        'jpg': [DIGITS, '--seeds=99', '--format=jpg'],
+        'rough_jpg': [DIGITS, '--seeds=99', '--format=jpg', '--quality=5'],
+        'jpg_sheet': [DIGITS, w, '--strip=w', '--steps=3', '--format=jpg'],
+        'no_jpg': [DIGITS, '--quality=80'],
+        'skipped_sheet': [DIGITS, '--sweep=1,0', '--skip_existing'],
+        'skipped_twice': [DIGITS, '--seeds=1,2,1', '--skip_existing'],
+        'cutoff': [DIGITS, '--trunc_cutoff=most'],
+        'far_cutoff': [DIGITS, '--trunc_cutoff=9'],
+        'far_lod': [DIGITS, '--lod=4'],
+        'far_seed': [DIGITS, '--seeds=0,4294967296'],
+        'progan_cutoff': [f'--network={progan}', '--trunc_cutoff=all'],
+        'resolutions': [DIGITS, '--row_seeds=1', '--col_seeds=2', '--styles=64x64'],
         'w': [DIGITS, w],
         'random': [DIGITS, '--seeds=99', '--noise=random'],
         'sweep': [DIGITS, w, '--sweep=1,0'],
@@ -67,6 +91,64 @@ def test_each_seed_is_an_image_and_w_brings_it_back(outcomes):
     assert image.shape == (32, 32) and image.std() > 40
     np.testing.assert_array_equal(picture(folder, 'w', 'w0003.png'), image)
     assert not np.array_equal(picture(folder, 'random', 'seed0099.png'), image)
+
+
+def test_many_images_are_those_of_few(outcomes):
+    folder, results = outcomes
+    assert results['many'][0] == 0, results['many'][2]
+    assert 'Wrote 1001 images' in results['many'][1]
+    for name in ('seed0001.png', 'seed0099.png'):
+        difference = picture(folder, 'many', name) - picture(folder, 'images', name)
+        assert np.abs(difference).max() <= 1  # compiled, it is rounded in another order
+
+
+def test_psi_0_is_one_image_for_all_seeds_only_with_all_layers(outcomes):
+    folder, results = outcomes
+    assert results['average'][0] == results['psi_0'][0] == 0, results['average'][2]
+    for case, distinct in (('average', 1), ('psi_0', 4)):
+        files = [path.read_bytes() for path in (folder / case).iterdir()]
+        assert len(files) == 4 and len(set(files)) == distinct
+
+
+def test_a_saved_w_is_truncated_in_the_layers_asked_for(outcomes):
+    folder, results = outcomes
+    assert results['w_cutoff'][0] == 0, results['w_cutoff'][2]
+    Gs = snapshot.load(PARITY / 'digits/network-final.pkl').Gs
+    w = np.load(folder / 'images/w.npz')['w']
+    w[:, :3] = Gs.dlatent_avg
+    expected = Sampler(Gs).images(w)[3, :, :, 0].astype(int)
+    assert np.abs(picture(folder, 'w_cutoff', 'w0003.png') - expected).max() <= 1
+
+
+def test_a_coarser_level_has_images_of_its_own_size(outcomes):
+    folder, results = outcomes
+    assert results['lod'][0] == 0, results['lod'][2]
+    assert picture(folder, 'lod', 'seed0003.png').shape == (16, 16)
+
+
+def test_g_and_its_moving_average_draw_alike_but_not_the_same(outcomes):
+    folder, results = outcomes
+    assert results['G'][0] == 0, results['G'][2]
+    difference = np.abs(picture(folder, 'G', 'seed0099.png')
+                        - picture(folder, 'images', 'seed0099.png')).mean()
+    assert 0 < difference < 40
+
+
+def test_styles_by_resolution_are_those_of_its_layers(outcomes):
+    folder, _ = outcomes
+    np.testing.assert_array_equal(picture(folder, 'by_resolution', 'mixing.png'),
+                                  picture(folder, 'mixing', 'mixing.png'))
+
+
+def test_jpegs_are_as_good_as_asked_for(outcomes):
+    folder, results = outcomes
+    assert [results[case][0] for case in ('jpg', 'rough_jpg', 'jpg_sheet')] == [0, 0, 0]
+    original = picture(folder, 'images', 'seed0099.png')
+    fine, rough = (np.abs(picture(folder, case, 'seed0099.jpg') - original).mean()
+                   for case in ('jpg', 'rough_jpg'))
+    assert fine < 5 < rough
+    with PIL.Image.open(folder / 'jpg_sheet/strip-w.jpg') as sheet:
+        assert sheet.format == 'JPEG' and sheet.size == (3 * 264 - 8, 3 * 264 - 8)
 
 
 @pytest.mark.parametrize('case, name, columns, rows', [
@@ -112,7 +194,14 @@ def test_progan_networks_have_pictures_too(outcomes):
     ('layers', '--styles: layer 8 must be within 0..7'), ('lonely_styles', '--styles is for style'),
     ('sweep_trunc', '--trunc is what --sweep changes'), ('psis', '--sweep=1,x: must be numbers'),
     ('one_strip', 'two seeds or more'), ('w_strip_z', '--w holds no seeds'),
-    ('no_w', '--w=nowhere.npz: there is no such file'), ('stray', "'more' is not a flag")])
+    ('no_w', '--w=nowhere.npz: there is no such file'), ('stray', "'more' is not a flag"),
+    ('cutoff', '--trunc_cutoff=most: must be all or a number of layers'),
+    ('far_cutoff', '--trunc_cutoff=9: must be all or within 0..8'),
+    ('far_lod', '--lod=4: must be within 0..3'), ('far_seed', 'seed 4294967296: must be within'),
+    ('progan_cutoff', '--trunc_cutoff=all: this is a ProGAN network'),
+    ('resolutions', '--styles: layer 9 must be within 0..7'),
+    ('no_jpg', '--quality=80: is of JPEG'), ('skipped_sheet', '--skip_existing is for images'),
+    ('skipped_twice', '--skip_existing: seed 1 stands in --seeds twice')])
 def test_errors_are_one_line_and_come_before_anything_is_written(outcomes, case, error):
     folder, results = outcomes
     code, _, errors = results[case]

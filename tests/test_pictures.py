@@ -5,13 +5,21 @@ import pytest
 import tensorflow as tf
 from parity_data import PARITY, arrays
 
-from pictures import opening, sheets, stills, w_files
+from pictures import opening, sheets, stills, style_layers, w_files
 from training import snapshot
 from training.build import build_network
-from training.config import GeneratorConfig, ProganGeneratorConfig
+from training.config import DiscriminatorConfig, GeneratorConfig, ProganGeneratorConfig
 from training.devices import ONE_DEVICE, Devices
 from training.layers import named_variables
-from training.sampler import OWN, Sampler, Truncation, to_float, to_png_uint8, to_uint8
+from training.sampler import (
+    ALL_LAYERS,
+    OWN,
+    Sampler,
+    Truncation,
+    to_float,
+    to_png_uint8,
+    to_uint8,
+)
 
 
 def small_generator(**options):
@@ -102,6 +110,8 @@ def test_progan_has_pictures_but_neither_w_nor_truncation():
     np.testing.assert_array_equal(sampler.images(sampler.w(z, labels)),
                                   to_uint8(Gs(z, labels)))
     opening.check_truncation(sampler, Truncation(1.0))
+    with pytest.raises(ValueError, match='--trunc_cutoff=all: this is a ProGAN network'):
+        opening.check_truncation(sampler, Truncation(1.0, ALL_LAYERS))
     with pytest.raises(ValueError, match='--trunc=0.5: this is a ProGAN network'):
         opening.check_truncation(sampler, Truncation(0.5))
 
@@ -124,6 +134,63 @@ def test_the_cutoff_says_which_layers_are_truncated(sampler):
     np.testing.assert_allclose(w[:, 3:], free[:, 3:], atol=1e-6)
     np.testing.assert_array_equal(sampler.towards_average(free, 0.0)[:, -1], [average, average])
     np.testing.assert_array_equal(sampler.w(z), sampler.w(z, truncation=Truncation(0.7, 8)))
+
+
+def test_psi_0_in_all_layers_is_one_and_the_same_image_and_with_the_default_cutoff_is_not():
+    large = Sampler(small_generator(resolution=64))
+    z = np.random.RandomState(1).randn(5, 6).astype(np.float32)
+    images = large.images(large.w(z, truncation=Truncation(0.0, ALL_LAYERS)))
+    assert len({image.tobytes() for image in images}) == 1
+    average = np.broadcast_to(large.Gs.dlatent_avg.numpy(), [1, 10, 7])
+    np.testing.assert_array_equal(images[0], large.images(average)[0])
+    assert large.config.truncation_cutoff == 8 < large.num_layers
+    free = large.images(large.w(z, truncation=Truncation(0.0)))
+    assert len({image.tobytes() for image in free}) == 5
+
+
+def test_a_cutoff_of_0_truncates_no_layer_and_one_of_too_many_is_refused(sampler):
+    z = np.random.RandomState(1).randn(2, 6).astype(np.float32)
+    np.testing.assert_allclose(sampler.w(z, truncation=Truncation(0.0, 0)),
+                               sampler.w(z, truncation=None), atol=1e-6)
+    opening.check_truncation(sampler, Truncation(0.5, 8))
+    with pytest.raises(ValueError, match=r'--trunc_cutoff=9: must be all or within 0\.\.8'):
+        opening.check_truncation(sampler, Truncation(0.5, 9))
+
+
+def test_a_lod_draws_what_the_network_drew_when_it_was_that_far(tmp_path):
+    path, Gs = tmp_path / 'n.safetensors', small_generator()
+    snapshot.save(path, None, None, Gs)
+    coarse = opening.open_sampler(str(path), 'full', lod=1.25)
+    assert coarse.resolution == 16
+    w = dlatents(coarse)
+    np.testing.assert_array_equal(coarse.images(w), to_uint8(
+        Gs.synthesis(w, lod=1.25, randomize_noise=False)))
+    for lod in (-0.5, 3.5, float('nan')):
+        with pytest.raises(ValueError, match=f'--lod={lod:g}: must be within 0..3 .*32x32 to 4x4'):
+            opening.open_sampler(str(path), 'full', lod=lod)
+
+
+def test_a_growing_network_has_no_lod_finer_than_its_own(tmp_path):
+    path = tmp_path / 'n.safetensors'
+    snapshot.save(path, None, None, small_generator(), lod=1.25)
+    assert opening.open_sampler(str(path), 'full').resolution == 16
+    assert opening.open_sampler(str(path), 'full', lod=2.0).resolution == 8
+    with pytest.raises(ValueError, match='--lod=0: must be within 1.25..3 .*not trained yet'):
+        opening.open_sampler(str(path), 'full', lod=0.0)
+
+
+def test_which_chooses_between_g_and_its_moving_average(tmp_path):
+    files = [tmp_path / name for name in ('whole.safetensors', 'small.safetensors')]
+    G, Gs = small_generator(), small_generator()
+    G.dlatent_avg.assign_add(tf.ones(7))
+    D = build_network(DiscriminatorConfig(resolution=32, num_channels=1, fmap_base=32, fmap_max=5))
+    snapshot.save(files[0], G, D, Gs)
+    snapshot.save(files[1], None, None, Gs)
+    for which, expected in ((None, Gs), ('Gs', Gs), ('G', G)):
+        found, _ = opening.open_generator(str(files[0]), which=which)
+        np.testing.assert_array_equal(found.dlatent_avg, expected.dlatent_avg)
+    with pytest.raises(ValueError, match='--which=G: .*small.safetensors holds Gs only'):
+        opening.open_generator(str(files[1]), which='G')
 
 
 def test_full_size_images_of_a_growing_network_are_its_small_ones_enlarged():
@@ -180,10 +247,16 @@ def test_a_crop_is_the_middle_of_each_image(sampler):
 
 @pytest.mark.parametrize('layers, ranges', [
     (18, ((0, 4), (4, 8), (8, 18))), (16, ((0, 4), (4, 8), (8, 16))),
-    (14, ((0, 4), (4, 6), (6, 14))), (10, ((0, 2), (2, 4), (4, 10))),
-    (8, ((0, 2), (2, 4), (4, 8))), (4, ((0, 1), (1, 2), (2, 4))), (3, ((0, 1), (1, 2), (2, 3)))])
-def test_coarse_middle_and_fine_scale_with_the_layers(layers, ranges):
-    assert stills.style_ranges(layers) == tuple(range(*ends) for ends in ranges)
+    (14, ((0, 4), (4, 8), (8, 14))), (10, ((0, 4), (4, 8), (8, 10)))])
+def test_coarse_is_up_to_8x8_middle_up_to_32x32_fine_the_rest(layers, ranges):
+    assert style_layers.style_ranges(layers) == tuple(range(*ends) for ends in ranges)
+
+
+@pytest.mark.parametrize('layers, ranges', [
+    (8, ((0, 2), (2, 4), (4, 8))), (6, ((0, 2), (2, 3), (3, 6))), (4, ((0, 1), (1, 2), (2, 4))),
+    (3, ((0, 1), (1, 2), (2, 3)))])
+def test_networks_without_64x64_have_coarse_middle_and_fine_as_shares_of_the_layers(layers, ranges):
+    assert style_layers.style_ranges(layers) == tuple(range(*ends) for ends in ranges)
 
 
 def test_mixing_takes_the_layers_of_the_column_and_the_rest_of_the_row(sampler):
@@ -218,16 +291,38 @@ def test_strips_begin_and_end_with_their_images(sampler, strips):
     assert not np.array_equal(sheet[:256, 264:520], sheet[:256, :256])
 
 
-@pytest.mark.parametrize('styles, layers', [(None, [0, 1]), ([2, 7], [2, 7])])
+@pytest.mark.parametrize('styles, layers', [
+    (None, [0, 1]), ('2,7', [2, 7]), ('4x4-8x8', [0, 1, 2, 3]), ('16x16', [4, 5]),
+    ('0-1, 32x32,7', [0, 1, 6, 7]), ('fine', [4, 5, 6, 7]), ('middle,0', [2, 3, 0])])
 def test_styles_are_those_asked_for_or_the_coarse_ones(sampler, styles, layers):
-    assert stills.chosen_layers(sampler, styles) == layers
+    assert style_layers.chosen_layers(sampler.num_layers, styles) == layers
+
+
+@pytest.mark.parametrize('styles, layers', [
+    ('coarse', range(4)), ('middle', range(4, 8)), ('64x64-1024x1024', range(8, 18)),
+    ('4x4-8x8', range(4))])
+def test_styles_by_resolution_are_the_papers_layers_at_1024(styles, layers):
+    assert style_layers.chosen_layers(18, styles) == list(layers)
 
 
 def test_a_style_layer_that_is_not_there_is_refused(sampler):
     with pytest.raises(ValueError, match='--styles: layer 8 must be within 0..7'):
-        stills.chosen_layers(sampler, [0, 8])
+        style_layers.chosen_layers(sampler.num_layers, '0,8')
+    with pytest.raises(ValueError, match=r'--styles: layer 9 must be within 0..7.*4x4 to 32x32'):
+        style_layers.chosen_layers(sampler.num_layers, '16x16-64x64')
     with pytest.raises(ValueError, match='no style layers'):
-        stills.chosen_layers(Sampler(small_generator(use_styles=False)), [0])
+        style_layers.chosen_layers(Sampler(small_generator(use_styles=False)).num_layers, '0')
+    with pytest.raises(ValueError, match='--styles=fine: the network has 2 style layers, too few'):
+        style_layers.chosen_layers(2, 'fine')
+
+
+@pytest.mark.parametrize('text, rule', [
+    ('x', "'x' is none of these"), ('', "'' is none"), ('4x8', "'4x8' is none"),
+    ('4x4-8', "'4x4-8' is none"), ('6x6', '6x6 is no resolution'), ('2x2', '2x2 is no resolution'),
+    ('8x8-4x4', 'runs backwards'), ('3-1', 'runs backwards'), ('-1', "'-1' is none")])
+def test_styles_that_are_none_are_refused_with_the_rule(text, rule):
+    with pytest.raises(ValueError, match=f'^--styles={text}: must be layers, resol.*{rule}'):
+        style_layers.chosen_layers(18, text)
 
 
 def test_shrinking_what_was_enlarged_gives_it_back():
@@ -244,6 +339,22 @@ def test_w_comes_back_as_it_was_saved(sampler, tmp_path):
     np.savez(path, w=w[0])
     np.testing.assert_array_equal(w_files.load_w(path, sampler), w[:1])
     np.testing.assert_array_equal(w_files.load_w(path, sampler, 0.0)[0, 0], sampler.Gs.dlatent_avg)
+    np.testing.assert_array_equal(w_files.load_w(path, sampler, 0.0, 3)[0, 3:], w[0, 3:])
+
+
+def test_w_written_bit_by_bit_is_the_file_that_numpy_writes(sampler, tmp_path):
+    w, path = dlatents(sampler, 5), str(tmp_path / 'w.npz')
+    with w_files.w_writer(path, w.shape) as put:
+        put(w[:2])
+        put(w[2:])
+        assert not (tmp_path / 'w.npz').exists()
+    np.savez(tmp_path / 'numpy.npz', w=w)
+    assert (tmp_path / 'w.npz').read_bytes() == (tmp_path / 'numpy.npz').read_bytes()
+    with pytest.raises(KeyboardInterrupt), w_files.w_writer(path, w.shape) as put:
+        put(w[:2])
+        raise KeyboardInterrupt
+    np.testing.assert_array_equal(w_files.load_w(path, sampler), w)  # the earlier file
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['numpy.npz', 'w.npz']
 
 
 @pytest.mark.parametrize('arrays, rule', [

@@ -15,11 +15,16 @@ def outcomes(tmp_path_factory):
     folder = tmp_path_factory.mktemp('examples')
     cond = network_file(folder / 'cond.safetensors', lod=0, resolution=8, num_channels=3,
                         label_size=3)
+    large = network_file(folder / 'large.safetensors', lod=0, resolution=64, num_channels=3)
     lines = {
         'digits': [DIGITS, '--seeds=0-2,99'],
         'one': [DIGITS, '--seeds=99'],
         'noise': [DIGITS, '--seeds=99', '--randomize_noise'],
         'average': [DIGITS, '--seeds=0-1', '--trunc=0'],
+        'average_64': [f'--network={large}', '--seeds=0-1', '--trunc=0', '--trunc_cutoff=all'],
+        'coarse': [DIGITS, '--seeds=1', '--lod=1', '--which=G'],
+        'bad_cutoff': [DIGITS, '--trunc_cutoff=9'],
+        'bad_lod': [DIGITS, '--lod=3.5'],
         'turns': [f'--network={cond}', '--seeds=7,7,7,7', '--trunc=1'],
         'class': [f'--network={cond}', '--seeds=7', '--class_idx=1', '--trunc=1'],
         'bad_seeds': [DIGITS, '--seeds=3-1'],
@@ -49,10 +54,19 @@ def test_each_seed_is_an_image_wherever_it_is_asked_for(outcomes):
     assert not np.array_equal(image, picture(folder, 'noise', 'seed0099.png'))
 
 
-def test_psi_0_gives_the_average_image_for_every_seed(outcomes):
-    folder, _ = outcomes
-    np.testing.assert_array_equal(picture(folder, 'average', 'seed0000.png'),
-                                  picture(folder, 'average', 'seed0001.png'))
+@pytest.mark.parametrize('case', ['average', 'average_64'])
+def test_psi_0_in_all_layers_gives_the_average_image_for_every_seed(outcomes, case):
+    folder, results = outcomes
+    assert results[case][0] == 0, results[case][2]
+    np.testing.assert_array_equal(picture(folder, case, 'seed0000.png'),
+                                  picture(folder, case, 'seed0001.png'))
+
+
+def test_g_is_drawn_at_the_level_asked_for(outcomes):
+    folder, results = outcomes
+    assert results['coarse'][0] == 0, results['coarse'][2]
+    assert results['coarse'][1].startswith('G ')
+    assert picture(folder, 'coarse', 'seed0001.png').shape == (16, 16)
 
 
 def test_without_a_class_each_class_has_its_turn(outcomes):
@@ -73,6 +87,7 @@ def test_the_layers_are_listed(outcomes):
 
 @pytest.mark.parametrize('case, words', [
     ('bad_seeds', ['--seeds=3-1', 'backwards']), ('bad_class', ['class_idx', '3']),
+    ('bad_cutoff', ['--trunc_cutoff=9', '0..8']), ('bad_lod', ['--lod=3.5', '0..3']),
     ('no_classes', ['class_idx']), ('no_file', ['nowhere.safetensors']), ('stray', ["'more'"])])
 def test_bad_input_is_one_clear_line(outcomes, case, words):
     folder, results = outcomes

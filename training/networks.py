@@ -320,8 +320,9 @@ class Generator(tf.keras.Model):
 
         Args:
             truncation_psi: pulls w towards its average (appendix B): 1 or None = not at all,
-                0 = the average image. The config's (0.7) where not given.
-            truncation_cutoff: first layers that are truncated, None = all. The config's (8).
+                0 = onto the average. The config's (0.7) where not given.
+            truncation_cutoff: first layers that are truncated, None = all: only then is psi 0 the
+                average image. The config's (8) where not given.
             lod: level of detail, a Python number; r = 2^(R - floor(lod)).
             randomize_noise: False = the stored noise maps.
             training: no truncation; style mixing with the config's probability, and the average w

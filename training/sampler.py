@@ -9,7 +9,7 @@ devices.
 from __future__ import annotations
 
 import dataclasses
-from typing import Optional
+from typing import Optional, Union
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +20,7 @@ from training.networks import split_lod
 
 MINIBATCH_FLOATS = 2 ** 26  # of the largest layer: 4 images of 1024x1024, which fit into 8 GB
 MAX_MINIBATCH = 64
+ALL_LAYERS = 'all'  # a cutoff behind the last layer
 
 
 def to_float(images):
@@ -59,8 +60,9 @@ class Truncation:
 
     A network without w, such as ProGAN's, has no truncation, whatever this says.
     """
-    psi: Optional[float] = None    # 1 = not at all, 0 = the average image; None = the network's own
-    cutoff: Optional[int] = None   # first layers that are truncated; None = the network's own
+    psi: Optional[float] = None  # 1 = not at all, 0 = down to the average; None = the network's own
+    cutoff: Union[int, str, None] = None  # first layers that are truncated, ALL_LAYERS = all: only
+    # then is psi 0 the average image; None = the network's own
 
 
 OWN = Truncation()  # what the network's config says
@@ -128,9 +130,9 @@ class Sampler:
         """w pulled towards its average as a Truncation says; None = not at all."""
         if truncation is None or not self.has_w:
             return w
-        psi, cutoff = truncation.psi, truncation.cutoff
-        return self.Gs.truncated(w, self.config.truncation_psi if psi is None else psi,
-                                 self.config.truncation_cutoff if cutoff is None else cutoff)
+        psi = self.config.truncation_psi if truncation.psi is None else truncation.psi
+        cutoff = self.config.truncation_cutoff if truncation.cutoff is None else truncation.cutoff
+        return self.Gs.truncated(w, psi, None if cutoff == ALL_LAYERS else cutoff)
 
     def random_noise(self, count, seed):
         """Noise maps [count, H, W, 1] of the stateless pair `seed`; None = the global generator."""
@@ -180,9 +182,13 @@ class Sampler:
         """w float32 [N, L, dlatent_size] of z, truncated: what `images` takes."""
         return np.asarray(self.truncated(self.mapped(z, labels), truncation))
 
-    def towards_average(self, w, psi):
-        """w float32 [N, L, dlatent_size] truncated in all layers (Figure 8); None = not at all."""
-        truncation = None if psi is None else Truncation(psi, self.config.num_styles)
+    def towards_average(self, w, psi, cutoff=None):
+        """w float32 [N, L, dlatent_size] truncated; psi None = not at all.
+
+        cutoff: as Truncation has it, but None = all layers, as in Figure 8.
+        """
+        cutoff = ALL_LAYERS if cutoff is None else cutoff
+        truncation = None if psi is None else Truncation(psi, cutoff)
         return np.asarray(self.truncated(w, truncation))
 
     def images(self, w, noise=None, convert=to_uint8):
@@ -208,6 +214,15 @@ class Sampler:
         return self.map(draw, ((start, w[start:start + self.minibatch], self._next_seed())
                                for start in range(0, len(w), self.minibatch)))
 
+    def numbered(self, w, number, convert=to_uint8):
+        """Images [N, H, W, C] of one minibatch of w, N <= minibatch.
+
+        Random noise is that of the minibatch `number`, from 1 up, of all that a new sampler draws:
+        a job can leave some of its minibatches out, and the others stay as they are.
+        """
+        maps = self._usual_noise(len(w), self._seed(number))
+        return self._shown(self._drawn(tf.constant(w), maps), convert)
+
     def images_of(self, z, labels=None, truncation=OWN, convert=to_uint8):
         """Images [N, H, W, C] of z [N, latent_size] and labels [N, label_size] or None."""
         def draw(sampler, item):
@@ -225,7 +240,9 @@ class Sampler:
 
     def _next_seed(self):
         """Of the random noise of the next minibatch."""
-        if self.noise != 'random':
-            return None
         self._minibatches += 1
-        return np.array([0, self._minibatches], np.int32)
+        return self._seed(self._minibatches)
+
+    def _seed(self, number):
+        """Of the random noise of a minibatch."""
+        return np.array([0, number], np.int32) if self.noise == 'random' else None
