@@ -5,9 +5,36 @@ from __future__ import annotations
 import os
 import re
 import sys
+import tempfile
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')  # before TensorFlow is imported: its start-up
                                                     # banner would hide our own first lines.
+# What TensorFlow 2.21 writes when it is imported, whatever TF_CPP_MIN_LOG_LEVEL says.
+CHATTER = re.compile(r'I\d{4} |To enable the following instructions|'
+                     r'WARNING: All log messages before absl::InitializeLog\(\) is called')
+
+
+def load_tensorflow():
+    """Imports TensorFlow, keeping its greetings off standard error; warnings and errors are shown.
+
+    To be called before the first import of what needs TensorFlow, in a script's main: `--help` and
+    bad flags do not wait for it.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as kept:
+        stderr = os.dup(2)
+        os.dup2(kept.fileno(), 2)  # the lines are written by C++, past sys.stderr
+        try:
+            import tensorflow  # noqa: F401
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            kept.seek(0)
+            for line in kept.read().decode(errors='replace').splitlines(keepends=True):
+                if not CHATTER.match(line):
+                    sys.stderr.write(line)
+    from absl import logging
+    logging.set_verbosity(logging.WARNING)  # TensorFlow 2.21 tells of each checkpoint
 
 
 def with_underscores(argv):
