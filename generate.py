@@ -120,6 +120,7 @@ def opened(mode):
 def main(args):
     startup.refuse_positional(args)
     mode, seeds = chosen_mode(), parse_numbers(FLAGS.seeds, 'seeds')
+    startup.load_tensorflow()
     from formats.png import save_png
     from pictures import w_files
     sampler = opened(mode)

@@ -35,6 +35,7 @@ flags.mark_flag_as_required('network')
 def main(args):
     startup.refuse_positional(args)
     seeds = parse_numbers(FLAGS.seeds, 'seeds')
+    startup.load_tensorflow()
     from formats.png import grid, save_png
     from training import snapshot
     from training.sampler import Sampler, Truncation
