@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -23,6 +24,22 @@ for line in sys.stdin.buffer:
 '''
 
 
+# Keras 3 imports these where they are installed, for what nothing here uses: a third of its start.
+PLUGINS_OF_KERAS = ('matplotlib', 'sklearn')
+
+
+@contextlib.contextmanager
+def as_if_absent(names):
+    """Inside, the modules of these names cannot be imported, unless they have been before."""
+    names = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(names))  # None: what Python takes for "is not there"
+    try:
+        yield
+    finally:
+        for name in names:
+            del sys.modules[name]
+
+
 def load_tensorflow():
     """Imports TensorFlow and keeps its greetings off stderr; warnings and errors are shown.
 
@@ -37,7 +54,8 @@ def load_tensorflow():
                           stdin=subprocess.PIPE) as quiet:
         os.dup2(quiet.stdin.fileno(), 2)  # the lines are written by C++, past sys.stderr
         try:
-            import tensorflow  # noqa: F401
+            with as_if_absent(PLUGINS_OF_KERAS):
+                import tensorflow  # noqa: F401
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)

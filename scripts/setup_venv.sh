@@ -63,13 +63,15 @@ make_venv() {
         fail "$without_venv cannot make virtual environments: install its venv module (Debian,\
  Ubuntu: apt install python3-venv), then run make again"
     fi
-    fail "no Python $asked here${lane:+ (LANE=$lane has no other)}: install one (Debian, Ubuntu: apt\
- install python3-venv brings the release's own; macOS: brew install python@3.13) or install uv\
- (https://docs.astral.sh/uv/), which fetches any, then run make again"
+    found=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true)
+    fail "no Python $asked here${lane:+ (LANE=$lane has no other)}${found:+; python3 is $found}:\
+ install uv (https://docs.astral.sh/uv/), which fetches one, or install one yourself (macOS: brew\
+ install python@3.$newest; Debian, Ubuntu: apt install python3-venv, where the release has one of\
+ these), then run make again"
 }
 
 # One set-up at a time: the second waits, and finds everything done.
-lock=.$(basename "$venv" | tr -d .)-setup.lock
+lock=$venv.lock
 until ln -s "$$" "$lock" 2>/dev/null; do
     owner=$(readlink "$lock" || true)
     if [ -n "$owner" ] && ! kill -0 "$owner" 2>/dev/null; then
@@ -82,7 +84,7 @@ until ln -s "$$" "$lock" 2>/dev/null; do
 done
 trap 'rm -f "$lock" "$lock.pythons"' EXIT
 trap 'exit 130' INT TERM HUP
-if [ -n "${waiting:-}" ] && [ -e "$venv/.ready" ]; then
+if [ -n "${waiting:-}" ] && [ -e "$venv/.ready" ] && [ ! -e "$venv/.unfinished" ]; then
     exit 0
 fi
 

@@ -65,6 +65,12 @@ def trained(python, data, outdir, kimg):
                   f'--total_kimg={kimg}', '--metrics=none', '--noprobe')
 
 
+def weights_of(run_dir):
+    """All final weights, one vector."""
+    arrays = load_file(run_dir / 'network-final.safetensors')
+    return np.concatenate([arrays[name].ravel() for name in sorted(arrays)])
+
+
 def test_a_run_goes_on_in_the_other_lane_and_back_as_if_it_had_never_left(other, tmp_path):
     data = write_dataset(tmp_path / 'spots', resolution=4)
     crossing, whole = tmp_path / 'crossing', tmp_path / 'whole'
@@ -77,6 +83,5 @@ def test_a_run_goes_on_in_the_other_lane_and_back_as_if_it_had_never_left(other,
     for line, expected in zip(stats_of(crossing), stats_of(whole)):
         assert line == pytest.approx({**expected, 'percent': line['percent']}, rel=1e-3,
                                      abs=2e-3)
-    weights = load_file(whole / 'network-final.safetensors')
-    for name, array in load_file(crossing / 'network-final.safetensors').items():
-        np.testing.assert_allclose(array, weights[name], atol=1e-3, err_msg=name)
+    found, expected = (weights_of(run_dir) for run_dir in (crossing, whole))
+    assert np.linalg.norm(found - expected) < 1e-4 * np.linalg.norm(expected)

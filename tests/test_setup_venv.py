@@ -6,19 +6,21 @@ The real script runs in an empty folder with stand-ins for the interpreters and 
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 
 import pytest
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[1] / 'scripts' / 'setup_venv.sh'
 
-# Answers the script's three questions (version, venv module, pip); "makes" a .venv of itself.
+# Answers what the script asks it (version, venv module, pip); "makes" a .venv of itself.
 PYTHON = '''#!/bin/sh
 within() {
     code=$1; low=${code#*"(3, "}; high=${code##*"(3, "}
     [ {minor} -ge "${low%%)*}" ] && [ {minor} -le "${high%%)*}" ]
 }
 case "$*" in
+    *"print("*) echo 3.{minor} ;;
     *"sys.exit"*) [ {unsupported} = 0 ] || exit {unsupported}; within "$2" ;;
     *ensurepip*) exit {without_venv} ;;
     "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; echo "$0" > "$3/made_by" ;;
@@ -39,8 +41,8 @@ class Machine:
     def __init__(self, root):
         self.root, self.bin, self.fail_pip = root, root / 'bin', root / 'fail_pip'
         self.bin.mkdir()
-        for command in ('basename', 'cp', 'dirname', 'ln', 'mkdir', 'mv', 'readlink', 'rm', 'sh',
-                        'sleep', 'touch', 'tr'):
+        for command in ('cp', 'dirname', 'ln', 'mkdir', 'mv', 'readlink', 'rm', 'sh', 'sleep',
+                        'touch'):
             (self.bin / command).symlink_to(shutil.which(command))
         (root / 'scripts').mkdir()
         shutil.copy(SCRIPT, root / 'scripts')
@@ -61,10 +63,12 @@ class Machine:
         path.chmod(0o755)
 
     def start(self, lane=''):
+        """A set-up, in a process group of its own, as a terminal gives it one."""
         return subprocess.Popen(
             [self.root / 'scripts' / SCRIPT.name], text=True, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, env={'PATH': str(self.bin), 'FAIL_PIP': str(self.fail_pip),
-                                         'HOME': str(self.root / 'home'), 'LANE': lane})
+                                         'HOME': str(self.root / 'home'), 'LANE': lane},
+            start_new_session=True)
 
     def set_up(self, lane=''):
         process = self.start(lane)
@@ -98,7 +102,8 @@ def test_a_machine_with_nothing_but_a_new_python_is_served(machine, minor):
 def test_a_python_too_new_for_tensorflow_is_not_taken(machine):
     machine.add('python3', minor=14)
     result = machine.set_up()
-    assert result.returncode == 1 and 'no Python 3.9 to 3.13 here' in result.stderr
+    assert result.returncode == 1
+    assert 'no Python 3.9 to 3.13 here; python3 is 3.14: install uv' in result.stderr
 
 
 def test_a_python_that_pyenv_keeps_is_found(machine):
@@ -133,11 +138,28 @@ def test_a_folder_with_a_blank_and_an_umlaut_in_its_path_will_do(tmp_path):
     assert machine.set_up().returncode == 0 and machine.made_by() == 'python3.12'
 
 
-def test_two_set_ups_at_once_install_once(machine):
+def begun(machine):
+    """A set-up that is installing packages, which takes seconds."""
     machine.add('python3.12', seconds=2)
-    first = machine.start()
+    process = machine.start()
     while not (machine.root / 'installs').exists():
-        assert first.poll() is None
+        assert process.poll() is None
+    return process
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_set_up_that_is_stopped_half_way_is_made_anew(machine, number):
+    process = begun(machine)
+    os.killpg(process.pid, number)
+    assert process.wait() != 0 and not (machine.root / '.venv' / '.ready').exists()
+    half_a_package = machine.root / '.venv' / 'half_a_package'
+    half_a_package.touch()
+    assert machine.set_up().returncode == 0 and not half_a_package.exists()
+    assert sorted(path.name for path in machine.root.glob('.venv*')) == ['.venv']
+
+
+def test_two_set_ups_at_once_install_once(machine):
+    first = begun(machine)
     second = machine.set_up()
     assert first.wait() == 0 and second.returncode == 0
     assert 'waiting for it' in second.stdout
@@ -147,7 +169,7 @@ def test_two_set_ups_at_once_install_once(machine):
 
 def test_the_lock_of_a_set_up_that_was_killed_is_no_obstacle(machine):
     machine.add('python3.12')
-    os.symlink('99999999', machine.root / '.venv-setup.lock')  # no process has this number
+    os.symlink('99999999', machine.root / '.venv.lock')  # no process has this number
     assert machine.set_up().returncode == 0 and machine.made_by() == 'python3.12'
 
 
