@@ -2,12 +2,16 @@
 # make test       the tests; make test-slow: those that take minutes
 # make lint       ruff: style and mistakes that a reader of the code alone can find
 # make docs       docs/options.md from the code: every option, preset and flag
-# All of them first set up .venv with what requirements.txt and requirements-dev.txt name.
+# make test-lanes the tests with both lanes of TensorFlow, 2.21 and 2.15
+# All of them first set up .venv with what requirements.txt and requirements-dev.txt name, for the
+# newest Python that there is; LANE=2.15 takes TensorFlow 2.15 and an older Python, in .venv-2.15.
 
-PYTHON := .venv/bin/python
-SET_UP := .venv/.ready
+VENV := .venv$(if $(LANE),-$(LANE))
+PYTHON := $(VENV)/bin/python
+SET_UP := $(VENV)/.ready
+export LANE
 
-.PHONY: help demo test test-slow lint docs
+.PHONY: help demo test test-slow test-lanes test-core lint docs
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -32,6 +36,16 @@ test: $(SET_UP)
 
 test-slow: $(SET_UP)
 	$(PYTHON) -m pytest -m slow
+
+test-lanes:
+	$(MAKE) test LANE=2.21
+	$(MAKE) test LANE=2.15
+
+# What must not rot in a lane that is not tested in full: numbers, resuming, files, one training.
+test-core: $(SET_UP)
+	$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile tests/test_parity.py tests/test_reference.py \
+		tests/test_layers.py tests/test_steps.py tests/test_checkpoints.py tests/test_resume.py \
+		tests/test_snapshot.py tests/test_training.py
 
 lint: $(SET_UP)
 	$(PYTHON) -m ruff check .

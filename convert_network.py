@@ -65,9 +65,10 @@ def _check_target(target):
 
 
 def main(args):
+    _check_target(args.target)
+    startup.load_tensorflow()
     from formats import download
     from training import reference, snapshot, summary
-    _check_target(args.target)
     path = download.local_path(args.source, args.cache_dir)
     states = reference.read_states(path)
     networks = reference.networks_of(states, path)

@@ -32,21 +32,25 @@ def _count(text):
 
 
 def display(args):
-    from conversion import view  # here, as below: TensorFlow, which takes seconds to load
+    startup.load_tensorflow()  # here, as below, for it takes seconds
+    from conversion import view
     view.display(args.dataset_dir, args.output, args.window)
 
 
 def extract(args):
+    startup.load_tensorflow()
     from conversion import view
     view.extract(args.dataset_dir, args.output_dir)
 
 
 def compare(args):
+    startup.load_tensorflow()
     from conversion import compare as comparison
     return min(1, comparison.compare(args.dataset_dir_a, args.dataset_dir_b, args.ignore_labels))
 
 
 def info(args):
+    startup.load_tensorflow()
     from conversion import info as information
     return min(1, information.info(args.dataset_dir, args.verify, args.quality, args.worst))
 

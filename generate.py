@@ -196,6 +196,7 @@ def write_sheet(sampler, mode, seeds, files):
 def main(args):
     startup.refuse_positional(args)
     mode, seeds = chosen_mode(), chosen_seeds()
+    startup.load_tensorflow()
     from pictures.image_files import Files
     quality = FLAGS.quality or QUALITY
     files = Files(FLAGS.outdir, f'.{FLAGS.format}', quality if FLAGS.format == 'jpg' else None)

@@ -65,6 +65,7 @@ def drawable(sampler, numbers):
 def main(args):
     startup.refuse_positional(args)
     seeds = {flag: _numbers(flag) for flag in ('seeds', 'row_seeds', 'col_seeds')}
+    startup.load_tensorflow()
     from formats.png import save_png
     from pictures import figures
     from pictures.opening import open_sampler

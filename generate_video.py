@@ -111,6 +111,7 @@ def check_flags():
 def main(args):
     startup.refuse_positional(args)
     check_flags()
+    startup.load_tensorflow()
     from pictures import films, mp4, training_film
     from runs import directory
     mp4.check_path(FLAGS.output)

@@ -34,6 +34,7 @@ flags.mark_flag_as_required('network')
 def main(args):
     startup.refuse_positional(args)
     seeds = parse_numbers(FLAGS.seeds, 'seeds')
+    startup.load_tensorflow()
     from formats.png import grid, save_png
     from pictures.opening import check_truncation, open_generator
     from training.sampler import Sampler

@@ -41,6 +41,7 @@ def progress(pools):
 
 def main(args):
     startup.refuse_positional(args)
+    startup.load_tensorflow()
     from formats import download
     from formats.png import save_png
     from pictures import image_sources, ranking

@@ -78,6 +78,7 @@ def check_flags():
                          f'{" and ".join(f"--{name}" for name in given) or "none of them"}.')
     if FLAGS.resolution and not FLAGS.fakes:
         raise ValueError('--resolution is for --fakes; a network has its own: leave it out.')
+    startup.load_tensorflow()
     from metrics.registry import check_request
     for name in FLAGS.metrics:
         check_request(name, not FLAGS.fakes, bool(FLAGS.reals or FLAGS.run),
@@ -92,6 +93,7 @@ def feature_networks(devices):
 
 def print_networks():
     """Which feature networks are there, and which file to put where."""
+    startup.load_tensorflow()
     from metrics.features import FILES
     from metrics.registry import METRICS
     from training.devices import ONE_DEVICE

@@ -110,6 +110,7 @@ def main(args):
     if data is None:
         print('Dry run: the images would be converted, then trained on; nothing was written.')
         return 0
+    startup.load_tensorflow()
     from runs import stopping
     from training import loop, plan, starting
     from training.dataset import TFRecordDataset

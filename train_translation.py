@@ -79,6 +79,7 @@ def chosen_metrics(config, images, val):
 
 def main(args):
     startup.refuse_positional(args)
+    startup.load_tensorflow()
     from runs import stopping
     from training import replicas as devices
     from translation import data, face_masks, forecast, loop

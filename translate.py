@@ -157,6 +157,7 @@ def save_images(translator, sources, styles):
 def main(args):
     startup.refuse_positional(args)
     check_flags()
+    startup.load_tensorflow()
     translator, domains, sources, references = opened()
     styles = chosen_styles(translator, domains, references)
     if FLAGS.film:

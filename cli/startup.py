@@ -2,12 +2,63 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import subprocess
 import sys
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')  # before TensorFlow is imported: its start-up
                                                     # banner would hide our own first lines.
+# Writes on stderr what it reads, without what TensorFlow 2.21 says when it is imported, whatever
+# TF_CPP_MIN_LOG_LEVEL is. A process of its own: it still writes if the import ends in a crash.
+WITHOUT_GREETINGS = r'''
+import re, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+greeting = re.compile(rb'I\d{4} |To enable the following instructions:|'
+                      rb'WARNING: All log messages before absl::InitializeLog')
+for line in sys.stdin.buffer:
+    if not greeting.match(line):
+        sys.stderr.buffer.write(line)
+        sys.stderr.buffer.flush()
+'''
+
+
+# Keras 3 imports these where they are installed, for what nothing here uses: a third of its start.
+PLUGINS_OF_KERAS = ('matplotlib', 'sklearn')
+
+
+@contextlib.contextmanager
+def as_if_absent(names):
+    """Inside, the modules of these names cannot be imported, unless they have been before."""
+    names = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(names))  # None: what Python takes for "is not there"
+    try:
+        yield
+    finally:
+        for name in names:
+            del sys.modules[name]
+
+
+def load_tensorflow():
+    """Imports TensorFlow and keeps its greetings off stderr; warnings and errors are shown.
+
+    To be called in a script's main, before what imports TensorFlow: `--help` and wrong flags do not
+    wait for it.
+    """
+    if 'tensorflow' in sys.modules or sys.stderr is None:
+        return
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with subprocess.Popen([sys.executable, '-ISc', WITHOUT_GREETINGS],
+                          stdin=subprocess.PIPE) as quiet:
+        os.dup2(quiet.stdin.fileno(), 2)  # the lines are written by C++, past sys.stderr
+        try:
+            with as_if_absent(PLUGINS_OF_KERAS):
+                import tensorflow  # noqa: F401
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def with_underscores(argv):
@@ -56,7 +107,13 @@ def run(main, command_line=None):
             `command_line`, what its parser returned.
         command_line: None for absl flags, else () -> an argparse parser (absl's) of all flags.
     """
-    from absl import app
+    from absl import app, flags, logging
+
+    def started(args):
+        if not flags.FLAGS['verbosity'].present:  # absl takes INFO then, at which TensorFlow 2.21
+            logging.set_verbosity(logging.WARNING)   # tells of each checkpoint
+        return exit_code(main, args)
+
     options = {} if command_line is None else {
         'flags_parser': lambda argv: command_line().parse_args(argv[1:])}
-    app.run(lambda args: exit_code(main, args), argv=with_underscores(sys.argv), **options)
+    app.run(started, argv=with_underscores(sys.argv), **options)

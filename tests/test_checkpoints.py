@@ -8,9 +8,21 @@ import pytest
 import tensorflow as tf
 from small_data import small_config
 
+from metrics.attribute_classifiers import AttributeClassifier
 from runs.checkpoints import Checkpoints, checkpoint_paths, newest_nimg
 from runs.disk import is_full
+from training import networks, networks_progan
+from training.config import (
+    DiscriminatorConfig,
+    GeneratorConfig,
+    ProganDiscriminatorConfig,
+    ProganGeneratorConfig,
+)
+from training.layers import named_variables
 from training.state import TrainingState
+from translation import networks as translation
+from translation.config import TranslationConfig
+from translation.wing import FaceNetwork
 
 
 @pytest.fixture(scope='module')
@@ -143,3 +155,34 @@ def test_one_that_cannot_be_written_leaves_nothing_behind(trial, monkeypatch):
         trial.save(128)
     assert is_full(caught.value) and '\n' not in str(caught.value)
     assert os.listdir(trial.directory) == ['checkpoint-64'] and trial.restored() == 64
+
+
+TINY = {'resolution': 16, 'fmap_base': 64, 'fmap_max': 8}
+TRANSLATION = TranslationConfig(img_size=16, latent_dim=4, hidden_dim=8, style_dim=4,
+                                conv_dim_base=64, max_conv_dim=8, w_hpf=1.0)
+NETWORKS = {
+    'G': lambda: networks.Generator(GeneratorConfig(label_size=2, **TINY)),
+    'D': lambda: networks.Discriminator(DiscriminatorConfig(label_size=2, **TINY)),
+    'G of ProGAN': lambda: networks_progan.Generator(ProganGeneratorConfig(**TINY)),
+    'D of ProGAN': lambda: networks_progan.Discriminator(ProganDiscriminatorConfig(**TINY)),
+    'attribute classifier': lambda: AttributeClassifier(
+        DiscriminatorConfig(mbstd_group_size=0, **TINY)),
+    'G of translation': lambda: translation.Generator(TRANSLATION),
+    'F of translation': lambda: translation.MappingNetwork(TRANSLATION),
+    'E of translation': lambda: translation.StyleEncoder(TRANSLATION),
+    'D of translation': lambda: translation.Discriminator(TRANSLATION),
+    'face network': FaceNetwork}
+
+
+@pytest.mark.parametrize('name', NETWORKS)
+def test_no_layer_of_a_network_is_missing_from_its_checkpoint(tmp_path, name):
+    saved, restored = NETWORKS[name](), NETWORKS[name]()
+    variables, random = named_variables(saved), np.random.RandomState(4)
+    for variable in variables.values():
+        variable.assign(random.uniform(1, 2, variable.shape))
+    path = tf.train.Checkpoint(network=saved).write(str(tmp_path / 'checkpoint'))
+    stored = [entry for entry, _ in tf.train.list_variables(path) if 'network/' in entry]
+    assert len(stored) == len(variables) == len(named_variables(restored))
+    tf.train.Checkpoint(network=restored).read(path).assert_consumed()
+    for key, variable in named_variables(restored).items():
+        np.testing.assert_array_equal(variable, variables[key], err_msg=key)

@@ -3,16 +3,25 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_addons as tfa
 
 from training import layers
 
+SIZES = [4, 32, 128]  # below and above the change of summation
 
-@pytest.mark.parametrize('size', [4, 32, 128])  # below and above the change of summation
+
+@pytest.mark.parametrize('size', SIZES)
 def test_instance_norm_is_that_of_addons(size):
+    tfa = pytest.importorskip('tensorflow_addons', reason='ended with TensorFlow 2.15')
     x = tf.random.stateless_normal([2, size, size, 5], [1, size]) * 3 + 2
     addons = tfa.layers.InstanceNormalization(axis=-1, epsilon=1e-8, center=False, scale=False)
     np.testing.assert_allclose(layers.instance_norm(x), addons(x), atol=2e-5)
+
+
+@pytest.mark.parametrize('size', SIZES)
+def test_instance_norm_is_keras_group_normalization_with_a_group_for_each_channel(size):
+    x = tf.random.stateless_normal([2, size, size, 5], [1, size]) * 3 + 2
+    keras = tf.keras.layers.GroupNormalization(groups=-1, epsilon=1e-8, center=False, scale=False)
+    np.testing.assert_allclose(layers.instance_norm(x), keras(x), atol=2e-6)
 
 
 def test_the_up_convolution_is_upscaling_and_a_convolution():

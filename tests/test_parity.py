@@ -171,7 +171,7 @@ def variant_networks(name):
         D = networks.Discriminator(DiscriminatorConfig(**shape, **variant['D']))
         def generate(lod):
             assert_close(G.mapping(data['z'], data['labels']), data['w'])
-            return G.synthesis(data['w'], lod, randomize_noise=False)
+            return G.synthesis(data['w'], lod=lod, randomize_noise=False)
     assign(G, data.part('weights/G/'))
     assign(D, data.part('weights/D/'))
     return generate, D, data, variant['lods']
