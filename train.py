@@ -68,6 +68,17 @@ def configured(dataset, num_gpus, overrides):
                       dataset.label_size, overrides, num_gpus)
 
 
+def print_plan(start, dataset, num_gpus):
+    """What would be trained."""
+    from training import plan
+    try:
+        standard = configured(dataset, num_gpus, {})
+    except ValueError:  # such as a preset that begins at more pixels than the data have
+        standard = None
+    print(plan.plan(start.config, FLAGS.preset, standard, overrides_given(), dataset,
+                    start.description))
+
+
 def print_presets():
     """Every preset with what it is for."""
     width = max(len(name) for name in PRESETS)
@@ -112,7 +123,7 @@ def main(args):
         return 0
     startup.load_tensorflow()
     from runs import stopping
-    from training import loop, plan, starting
+    from training import loop, starting
     from training.dataset import TFRecordDataset
     replicas = found_replicas()
     dataset = TFRecordDataset(data, FLAGS.resolution, label_size)
@@ -121,8 +132,7 @@ def main(args):
     starting.check_minibatches(start.config)
     metrics = chosen_metrics(dataset, start.config) if replicas.is_chief else {}
     if replicas.is_chief:
-        print(plan.plan(start.config, FLAGS.preset, configured(dataset, replicas.count, {}),
-                        dataset, start.description))
+        print_plan(start, dataset, replicas.count)
         print_forecast(start, dataset, replicas)
     if FLAGS.dry_run:
         print('Dry run: nothing was written.')

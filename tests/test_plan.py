@@ -27,7 +27,7 @@ def cells(lines):
 def test_only_options_that_differ_from_the_preset_are_shown_as_flags():
     config = config_of(total_kimg=7, fmap_max=32, minibatch_dict={8: 32, 16: 16}, D_lrate_base=1e-4,
                        style_mixing_prob=None, blur_filter=None, mirror_augment=True)
-    head, *rows = plan.options_lines(config, 'digits', config_of())
+    head, *rows = plan.options_lines(config, 'digits', config_of(), {})
     assert head == 'Options:    those of --preset=digits, but'
     assert sorted(cells(rows)) == [
         '--D_lrate_base 0.0001 (preset: 0.003)', '--blur_filter none (preset: 1,2,1)',
@@ -37,13 +37,22 @@ def test_only_options_that_differ_from_the_preset_are_shown_as_flags():
 
 
 def test_without_a_difference_the_preset_is_all():
-    assert plan.options_lines(config_of(), 'digits', config_of()) == [
+    assert plan.options_lines(config_of(), 'digits', config_of(), {}) == [
         'Options:    those of --preset=digits']
+
+
+def test_a_preset_that_does_not_fit_the_data_alone_is_no_hindrance():
+    given = {'lod_initial_resolution': 4, 'minibatch_dict': ((4, 8),)}
+    config = config_of(resolution=4, **given)
+    with pytest.raises(ValueError):
+        config_of(resolution=4)
+    assert cells(plan.options_lines(config, 'digits', None, given)[1:]) == [
+        '--lod_initial_resolution 4', '--minibatch_dict 4:8']
 
 
 def test_what_differs_in_one_network_only_is_not_shown_as_a_flag():
     config = dataclasses.replace(config_of(), G=config_of(fmap_max=32).G)
-    assert cells(plan.options_lines(config, 'digits', config_of())[1:]) == [
+    assert cells(plan.options_lines(config, 'digits', config_of(), {})[1:]) == [
         'G.fmap_max 32 (preset: 64)']
 
 

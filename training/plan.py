@@ -50,13 +50,17 @@ def _differences(config, standard):
     return [(label, *pair) for label, pair in rows.items()]
 
 
-def options_lines(config, preset, standard):
-    """What differs from the RunConfig `standard` that the preset of that name alone would give."""
-    rows = _differences(config, standard)
-    if not rows:
-        return [f'Options:    those of --preset={preset}']
-    return [f'Options:    those of --preset={preset}, but',
-            *_table([(label, ours, f'(preset: {theirs})') for label, ours, theirs in rows])]
+def options_lines(config, preset, standard, given):
+    """What differs from the RunConfig `standard` that the preset of that name alone would give.
+
+    Where the preset alone does not fit the data (`standard` is None): {option: value} of `given`.
+    """
+    if standard is None:
+        rows = [(f'--{name}', _flag_text(value)) for name, value in given.items()]
+    else:
+        rows = [(label, ours, f'(preset: {theirs})')
+                for label, ours, theirs in _differences(config, standard)]
+    return [f'Options:    those of --preset={preset}{", but" if rows else ""}', *_table(rows)]
 
 
 def networks_line(config):
@@ -94,18 +98,18 @@ def schedule_lines(config):
     return ['Schedule:', *_table(rows)]
 
 
-def plan(config, preset, standard, dataset, start):
+def plan(config, preset, standard, given, dataset, start):
     """The whole, as text.
 
     Args:
-        config: RunConfig; standard: the same of the preset (its name) without any flag.
+        config, preset, standard, given: as in `options_lines`.
         start: in words, where the run begins.
     """
     labels = f'{dataset.label_size} label components' if dataset.label_size else 'no labels'
     losses, loss = config.losses, config.losses.D_loss
     gamma = f' with r1_gamma {losses.r1_gamma:g}' if loss == 'D_logistic_simplegp' else ''
     return '\n'.join([
-        *options_lines(config, preset, standard),
+        *options_lines(config, preset, standard, given),
         f'{INDENT}(training_options.json in the run\'s directory has them all)',
         f'Data:       {dataset.directory}: {dataset.num_images} images '
         f'{dataset.resolution}x{dataset.resolution}x{dataset.num_channels}, {labels}, '
