@@ -160,7 +160,7 @@ def test_a_sheet_is_one_picture(outcomes):
     [(name, sheet)] = written(outcomes, 'sheet').items()
     assert name == 'sheet.png' and sheet.shape == (5 * 264, 3 * 264, 3)
     [sheet] = written(outcomes, 'latent_sheet').values()
-    assert sheet.shape == (5 * 264 + 8, 2 * 264 - 8, 3)
+    assert sheet.shape == (5 * 264 + 2 * 24 - 8, 2 * 264 - 8, 3)
 
 
 def test_a_film_is_one_file(outcomes):

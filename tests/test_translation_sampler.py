@@ -81,14 +81,14 @@ def test_the_easing_is_the_published_one():
 
 def cell(sheet, row, column, lead=0, block=0):
     """One image of a sheet, back at its own size."""
-    top = row * 264 + lead * (row > 0) + block * 8
+    top = row * 264 + lead * (row > 0) + block * 24
     left = column * 264 + lead * (column > 0)
     return sheet[top:top + 256:16, left:left + 256:16]
 
 
 def test_a_latent_sheet_has_ten_rows_for_each_domain_of_the_same_latents(translator):
     sheet = sheets.latent_sheet(translator, SOURCES, 0.7)
-    assert sheet.shape == (21 * 264 + 2 * 8 - 8, 3 * 264 - 8, 3) and sheet.dtype == np.uint8
+    assert sheet.shape == (21 * 264 + 2 * 24 - 8, 3 * 264 - 8, 3) and sheet.dtype == np.uint8
     np.testing.assert_array_equal(cell(sheet, 0, 2), to_still(SOURCES)[2])
     z = np.random.RandomState(0).randn(10, 4)
     for domain in (0, 1):
@@ -142,8 +142,9 @@ def test_a_film_goes_between_neighbours_of_a_domain_with_the_next_reference_slid
         expected = translator.images(SOURCES[:1], styles[k:k + 1], to_frame)[0]
         assert np.abs(cell(frame, 1, 1).astype(int) - expected).max() <= 1
     half = films.slid(*to_frame(REFERENCES)[:2], 0.5)
-    np.testing.assert_array_equal(half[:8], to_frame(REFERENCES)[0, 8:])
-    np.testing.assert_array_equal(half[8:], to_frame(REFERENCES)[1, :8])
+    np.testing.assert_array_equal(half[:7], to_frame(REFERENCES)[0, 9:])
+    np.testing.assert_array_equal(half[7:9], np.full([2, 16, 3], 255))
+    np.testing.assert_array_equal(half[9:], to_frame(REFERENCES)[1, :7])
 
 
 def test_a_film_of_latents_has_no_strip_and_needs_two_of_a_domain(translator):
