@@ -21,6 +21,7 @@ from pictures.latents import parse_numbers
 
 FLAGS = flags.FLAGS
 DEFAULT_SEEDS = '0-9'
+COMPILED_FROM = 16   # sources; fewer are translated before a graph is made
 
 flags.DEFINE_string('network', None, 'Translation network: a path or URL of a file of '
                     'train_translation.py, or of an official 100000_nets_ema.ckpt.')
@@ -94,7 +95,8 @@ def opened():
     sources, references = (shown(open_photos(FLAGS[flag].value, file.config.img_size, flag), flag)
                            if FLAGS[flag].value else None for flag in ('source', 'reference'))
     mask_fn = face_masks.mask_fn(file.config, FLAGS.face_network)
-    return Translator(file, mask_fn), file.domains, sources, references
+    compiled = FLAGS.film or len(sources.names) >= COMPILED_FROM
+    return Translator(file, mask_fn, compiled=compiled), file.domains, sources, references
 
 
 def chosen_styles(translator, domains, references):

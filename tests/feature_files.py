@@ -66,12 +66,19 @@ def _pickled(value, more_of_id=()):
     return file.getvalue()
 
 
-def _state_dict(arrays):
-    """(what is pickled, its storages) of {name: array}; other values stay as they are."""
+def _state_dict(arrays, first=1000):
+    """(what is pickled, its storages) of {name: array}, or of dicts of such.
+
+    Other values stay as they are. first: key of the first storage.
+    """
     state, storages = collections.OrderedDict(), []
-    for number, (name, array) in enumerate(arrays.items()):
-        if isinstance(array, np.ndarray):
-            storages.append(Storage(array, str(1000 + number)))
+    for name, array in arrays.items():
+        if isinstance(array, dict):
+            array, more = _state_dict(array, first + len(storages))
+            storages += more
+        elif isinstance(array, np.ndarray):
+            array = np.array(array, order='C')
+            storages.append(Storage(array, str(first + len(storages))))
             strides = [stride // array.itemsize for stride in array.strides]
             array = Tensor(storages[-1], 0, array.shape, strides)
         elif isinstance(array, Tensor):

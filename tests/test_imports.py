@@ -18,6 +18,7 @@ MAY_USE = {
     'conversion': {'formats', 'runs', 'training'},
     'metrics': {'formats', 'runs', 'training', 'conversion'},
     'pictures': {'formats', 'runs', 'training', 'conversion', 'metrics'},
+    # Sheets and films of translations are laid out by the pieces of pictures.
     'translation': {'formats', 'runs', 'training', 'conversion', 'metrics', 'pictures'},
     'cli': {'formats', 'runs', 'training', 'conversion', 'metrics', 'pictures', 'translation'},
 }

@@ -3,12 +3,14 @@
 import functools
 import zlib
 
+import feature_files
 import numpy as np
 import pytest
 import tensorflow as tf
 from parity_data import arrays
 
-from translation import reference
+from translation import face_masks, reference
+from translation.config import TranslationConfig
 from translation.wing import PARTS, FaceNetwork, masks_of_heatmaps
 
 LIMIT = 2e-4   # of tests/parity/starganv2/README.md
@@ -125,3 +127,36 @@ def test_masks_of_images_have_no_gradient_and_their_range():
     for mask in masks:
         assert mask.shape == [1, 256, 256, 1]
         assert 0 <= float(tf.reduce_min(mask)) <= float(tf.reduce_max(mask)) <= 1
+
+
+@pytest.mark.parametrize('write', [feature_files.write_legacy_pth, feature_files.write_zip_pth])
+def test_the_published_file_is_read_and_other_names_in_it_are_passed(tmp_path, write):
+    weights = reference.variables(face_network())
+    more = {'conv1.bn.num_batches_tracked': np.arange(1), 'l0.more': np.ones(2, np.float32)}
+    write(tmp_path / 'wing.ckpt', {'epoch': 7, 'state_dict': {**weights, **more}})
+    loaded = reference.variables(face_masks.load(tmp_path / 'wing.ckpt'))
+    assert list(loaded) == list(weights)
+    for name, array in loaded.items():
+        np.testing.assert_array_equal(array, weights[name])
+
+
+@pytest.mark.parametrize('content, message', [
+    ({'model': {}}, 'holds no state_dict'),
+    ({'state_dict': {'l0.bias': np.ones(98, np.float32)}}, r'l0.bias must be \[99\]')])
+def test_a_file_of_another_network_is_refused(tmp_path, content, message):
+    path = tmp_path / 'wing.ckpt'
+    feature_files.write_zip_pth(path, content)
+    with pytest.raises(ValueError, match=message) as caught:
+        face_masks.load(path)
+    assert str(caught.value).startswith(f'{path}: ') and '\n' not in str(caught.value)
+
+
+def test_masks_are_for_networks_with_a_high_pass(tmp_path, capsys):
+    plain, high_pass = (TranslationConfig(w_hpf=w_hpf) for w_hpf in (0.0, 1.0))
+    assert face_masks.mask_fn(plain, None) is None and not capsys.readouterr().out
+    assert face_masks.mask_fn(high_pass, None) is None
+    assert 'Without --face_network' in capsys.readouterr().out
+    with pytest.raises(ValueError, match='Leave the flag out'):
+        face_masks.mask_fn(plain, 'wing.ckpt')
+    with pytest.raises(FileNotFoundError, match='there is no such face network'):
+        face_masks.mask_fn(high_pass, tmp_path / 'wing.ckpt')

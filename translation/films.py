@@ -54,14 +54,15 @@ def _different_frames(translator, sources, styles, y, references):
                 rows = [[None, *above], [slid(strips[first], strips[second], weight), *images]]
             frame = _frame(rows)
             yield frame
-    for _ in range(HELD):
-        yield frame
+    yield from HELD * [frame]
 
 
 def slid(image, following, weight):
-    """What a strip shows: `following` has come in from below by `weight` of its height."""
-    rows = round(weight * len(image))
-    return np.concatenate([image[rows:], following[:rows]])
+    """What a strip shows: `following` comes in from below, a gap behind `image`."""
+    height, width, channels = image.shape
+    gap = np.full([height // 8, width, channels], sheets.WHITE, np.uint8)
+    top = round(weight * (height + len(gap)))
+    return np.concatenate([image, gap, following])[top:top + height]
 
 
 def _frame(rows):

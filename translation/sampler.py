@@ -49,9 +49,10 @@ class Translator:
         mask_fn: images [N, S, S, 3] -> pair of masks, for a network with a high-pass; None = the
             details of images are not passed on.
         minibatch: images at a time; None = as many as fit.
+        compiled: make graphs of the networks: worth their seconds for many images.
     """
 
-    def __init__(self, networks, mask_fn=None, minibatch=None):
+    def __init__(self, networks, mask_fn=None, minibatch=None, compiled=True):
         self.config = config = networks.config
         self.Gs, self.Fs, self.Es = networks.Gs, networks.Fs, networks.Es
         self.mask_fn = mask_fn if config.w_hpf else None
@@ -60,12 +61,12 @@ class Translator:
         images, styles, latents = (tf.TensorSpec([None, *shape], tf.float32) for shape in (
             [config.img_size, config.img_size, 3], [config.style_dim], [config.latent_dim]))
         domains = tf.TensorSpec([None], tf.int32)
-        self._translate = tf.function(self._translated, [images, styles])
-        self._style_of_image = tf.function(lambda x, y: self.Es(x, y), [images, domains])
-        self._style_of_latent = tf.function(lambda z, y: self.Fs(z, y), [latents, domains])
-        self._sums_of_styles = tf.function(
-            lambda z: tf.stack([tf.reduce_sum(s, axis=0) for s in self.Fs.of_all_domains(z)]),
-            [latents])
+        wrap = tf.function if compiled else lambda function, _: function
+        self._translate = wrap(self._translated, [images, styles])
+        self._style_of_image = wrap(lambda x, y: self.Es(x, y), [images, domains])
+        self._style_of_latent = wrap(lambda z, y: self.Fs(z, y), [latents, domains])
+        self._sums_of_styles = wrap(lambda z: tf.reduce_sum(self.Fs.of_all_domains(z), axis=1),
+                                    [latents])
 
     def _translated(self, x, s):
         return self.Gs(x, s, None if self.mask_fn is None else self.mask_fn(x))

@@ -31,7 +31,7 @@ def arranged(blocks, lead=0):
         cells = [[cell if cell is None else sheets.enlarge(cell, factor) for cell in row]
                  for row in rows]
         parts.append(sheets.arrange(cells, between, lead * gap))
-        parts.append(np.full([2 * gap, *parts[0].shape[1:]], sheets.WHITE, np.uint8))
+        parts.append(np.full([4 * gap, *parts[0].shape[1:]], sheets.WHITE, np.uint8))
     return np.concatenate(parts[:-1])
 
 

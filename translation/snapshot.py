@@ -191,8 +191,8 @@ def _read_official(path):
 
 def _config_of_arrays(Gs, Fs, Es):
     """The config that the names and shapes tell; losses and rates are the defaults."""
-    last = max(int(match[1]) for match in
-               (re.fullmatch(r'shared\.(\d{1,2})\.weight', name) for name in Es) if match)
+    matches = (re.fullmatch(r'shared\.(\d{1,2})\.weight', name) for name in Es)
+    last = max((int(match[1]) for match in matches if match), default=0)
     if not 4 <= last <= MAX_RESOLUTION.bit_length() - 1:
         raise ValueError(f'its style encoder must be for images of 16 to {MAX_RESOLUTION} pixels; '
                          f'received one for 2**{last}')
