@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from small_data import write_dataset
 
 from training.config import DiscriminatorConfig, GeneratorConfig
 
@@ -80,6 +81,13 @@ def test_generating_is_timed_from_a_cold_start_too():
     text = printed_by('benchmark_generate.py', '--resolution=8', '--batches=1,4', '--rounds=1')
     assert [row[0] for row in rows_of(text)] == ['batch', '1', '4']
     assert float(re.search(r'cold start: ([\d.]+) s', text)[1]) > 1
+
+
+def test_the_start_of_a_training_is_timed(tmp_path):
+    data = write_dataset(tmp_path / 'spots')
+    text = printed_by('benchmark_startup.py', f'--data={data}', '--rounds=1')
+    seconds = [float(number) for number in re.findall(r': ([\d.]+) \(', text)]
+    assert 0.5 < seconds[0] < seconds[1]
 
 
 def test_growth_is_drawn(tmp_path):
