@@ -41,11 +41,12 @@ test-lanes:
 	$(MAKE) test LANE=2.21
 	$(MAKE) test LANE=2.15
 
-# What must not rot in a lane that is not tested in full: numbers, resuming, files, one training.
+# What must not rot in a lane that is not tested in full: numbers, resuming, files (also those of the
+# other lane, where it is installed too), trainings.
 test-core: $(SET_UP)
 	$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile tests/test_parity.py tests/test_reference.py \
 		tests/test_layers.py tests/test_steps.py tests/test_checkpoints.py tests/test_resume.py \
-		tests/test_snapshot.py tests/test_training.py
+		tests/test_snapshot.py tests/test_training.py tests/test_lanes.py
 
 lint: $(SET_UP)
 	$(PYTHON) -m ruff check .

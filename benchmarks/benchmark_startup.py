@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -21,24 +22,31 @@ FIRST = 'training step'  # in the line that ends when the first iteration has en
 IMPORT = 'from cli import startup; startup.load_tensorflow()'
 
 
-def import_seconds(python):
-    start = time.perf_counter()
+def used(action, *arguments):
+    """(seconds, CPU seconds of the processes that it started) of `action(*arguments)`."""
+    clocks = time.perf_counter(), cpu_seconds()
+    action(*arguments)
+    return time.perf_counter() - clocks[0], cpu_seconds() - clocks[1]
+
+
+def cpu_seconds():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def import_tensorflow(python):
     subprocess.run([python, '-c', IMPORT], check=True, cwd=ROOT)
-    return time.perf_counter() - start
 
 
-def first_iteration_seconds(python, data):
-    with tempfile.TemporaryDirectory() as outdir:
-        start = time.perf_counter()
-        with subprocess.Popen([python, 'train.py', f'--data={data}', '--preset=digits',
-                               f'--outdir={outdir}'], cwd=ROOT, stdout=subprocess.PIPE,
-                              text=True) as process:
-            reached = any(FIRST in line for line in process.stdout)
-            seconds = time.perf_counter() - start
-            process.kill()
+def train_one_iteration(python, data):
+    with tempfile.TemporaryDirectory() as outdir, subprocess.Popen(
+            [python, 'train.py', f'--data={data}', '--preset=digits', f'--outdir={outdir}'],
+            cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        reached = any(FIRST in line for line in process.stdout)
+        process.kill()
+        process.wait()
     if not reached:
         raise RuntimeError(f'{python} train.py ended before its first iteration')
-    return seconds
 
 
 def main():
@@ -47,16 +55,19 @@ def main():
     parser.add_argument('--data', default='datasets/digits', help='which make demo writes')
     parser.add_argument('--rounds', type=int, default=5)
     args = parser.parse_args()
-    pythons, data = args.pythons.split(','), os.path.abspath(args.data)
-    seconds = {python: ([], []) for python in pythons}
+    data = os.path.abspath(args.data)
+    measured = {python: ([], []) for python in args.pythons.split(',')}
     for _ in range(args.rounds):
-        for python, (imports, iterations) in seconds.items():
-            imports.append(import_seconds(python))
-            iterations.append(first_iteration_seconds(python, data))
-    print(f'{args.rounds} rounds in turn: lowest (median) seconds')
-    for python, (imports, iterations) in seconds.items():
-        print(f'{python}: import {min(imports):.1f} ({statistics.median(imports):.1f}), '
-              f'first iteration {min(iterations):.1f} ({statistics.median(iterations):.1f})')
+        for python, (imports, iterations) in measured.items():
+            imports.append(used(import_tensorflow, python))
+            iterations.append(used(train_one_iteration, python, data))
+    print(f'{args.rounds} rounds in turn: lowest (median) seconds, lowest CPU seconds')
+    for python, parts in measured.items():
+        print(python)
+        for name, part in zip(('import', 'first iteration'), parts):
+            seconds, cpu = zip(*part)
+            print(f'  {name}: {min(seconds):.1f} ({statistics.median(seconds):.1f}), '
+                  f'CPU {min(cpu):.1f}')
 
 
 if __name__ == '__main__':

@@ -9,7 +9,11 @@ os.environ.setdefault('NVIDIA_TF32_OVERRIDE', '0')
 # Some tests start scripts, which have to share the GPU with the process that runs the tests.
 os.environ.setdefault('TF_FORCE_GPU_ALLOW_GROWTH', 'true')
 
-import tensorflow as tf  # noqa: E402  (after the environment that it reads)
+from cli import startup  # noqa: E402
+
+startup.load_tensorflow()  # after the environment that it reads
+
+import tensorflow as tf  # noqa: E402
 
 # Four CPUs where there is one, to try several replicas without a GPU; all else runs on the first.
 tf.config.set_logical_device_configuration(tf.config.list_physical_devices('CPU')[0],

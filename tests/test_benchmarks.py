@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from small_data import write_dataset
 
 from training import arithmetic
 from training.config import DiscriminatorConfig, GeneratorConfig
@@ -90,6 +91,13 @@ def test_memory_of_generating_is_of_the_whole_program():
                                   '--flags=--save_w --format=jpg'))
     assert [row[:2] for row in rows] == [['this', '1'], ['this', '3']]
     assert all(100 < float(row[2]) < 4000 for row in rows)  # TensorFlow alone takes hundreds of MB
+
+
+def test_the_start_of_a_training_is_timed(tmp_path):
+    data = write_dataset(tmp_path / 'spots')
+    text = printed_by('benchmark_startup.py', f'--data={data}', '--rounds=1')
+    seconds = [float(number) for number in re.findall(r': ([\d.]+) \(', text)]
+    assert 0.5 < seconds[0] < seconds[1]
 
 
 def test_growth_is_drawn(tmp_path):
