@@ -14,7 +14,7 @@ COLOURS = {'cat': (250, 60, 0), 'dog': (0, 250, 60), 'wild': (60, 0, 250)}
 def small_networks(domains=DOMAINS, **options):
     """A Snapshot of random averages, without the networks that only training needs."""
     config = TranslationConfig(**{
-        'img_size': 32, 'num_domains': len(domains), 'latent_dim': 4, 'hidden_dim': 8,
+        'img_size': 32, 'num_domains': len(domains), 'latent_dim': 4, 'hidden_dim': 32,
         'style_dim': 4, 'conv_dim_base': 64, 'max_conv_dim': 4, **options})
     return snapshot.Snapshot(config, tuple(domains), Generator(config), MappingNetwork(config),
                              StyleEncoder(config), None, None, None, None, 1.5, 3)

@@ -59,8 +59,13 @@ def task(held, path, setting):
     return of_networks(held, path, setting).task
 
 
-def small(monkeypatch, images=20):
-    """swd of few images."""
+@pytest.fixture(autouse=True)
+def few_directions(monkeypatch):
+    monkeypatch.setattr(sliced_wasserstein, 'DIRECTIONS', 64)
+
+
+def few_images(monkeypatch, images):
+    """swd_latent of so many."""
     monkeypatch.setitem(METRICS, 'swd_latent', METRICS['swd_latent'].__class__(
         METRICS['swd_latent'].measure, images, reals=registry.IMAGES))
 
@@ -139,7 +144,7 @@ def test_the_same_seed_gives_the_same_numbers(held, path, task, images, setting,
 
 
 def test_training_measures_swd_by_default_and_seldom(images, held, path, monkeypatch):
-    small(monkeypatch, images=8)
+    few_images(monkeypatch, 8)
     metrics = loop_metrics(['auto'], *images, seed=0)
     assert tuple(metrics) == AUTO == ('swd_latent', 'swd_reference')
     assert sum(metric.share for metric in metrics.values()) == pytest.approx(0.05)
