@@ -28,7 +28,7 @@ CLASSIFIERS_URL = 'https://nvlabs-fi-cdn.nvidia.com/stylegan/networks/metrics'
 
 
 class Source(NamedTuple):
-    """A file, where it is published and its sha256 there, or the beginning of it."""
+    """A file, where it is published and its sha256 there, or its beginning and '...'."""
     file_name: str
     url: str
     sha256: Optional[str]   # None = none was published
@@ -48,10 +48,10 @@ SOURCES = {
     # Of translation. The digits in torchvision's names are the beginnings of sha256s.
     'inception_v3': Source(
         'inception_v3_google-0cc3c7bd.pth',
-        'https://download.pytorch.org/models/inception_v3_google-0cc3c7bd.pth', '0cc3c7bd'),
+        'https://download.pytorch.org/models/inception_v3_google-0cc3c7bd.pth', '0cc3c7bd...'),
     'alexnet': Source(
         'alexnet-owt-7be5be79.pth', 'https://download.pytorch.org/models/alexnet-owt-7be5be79.pth',
-        '7be5be79'),
+        '7be5be79...'),
     'lpips_alex': Source(
         'lpips-v0.1-alex.pth', 'https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/'
         'master/lpips/weights/v0.1/alex.pth',
@@ -84,8 +84,13 @@ def shrunk(images):
     return downscale2d(images, max(images.shape[1] // MAX_RESOLUTION, 1))
 
 
+def fits(received, sha256):
+    """Whether a sha256 is that of a Source, of which the end may be unknown."""
+    return received == sha256 or sha256.endswith('...') and received.startswith(sha256[:-3])
+
+
 def read_weights(path, sha256):
-    """{name: array} of a .safetensors file, or of a PyTorch file whose sha256 so begins."""
+    """{name: array} of a .safetensors file, or of a PyTorch file that has this sha256."""
     if os.fspath(path).endswith('.safetensors'):
         try:
             return safetensors.numpy.load_file(path)
@@ -93,10 +98,9 @@ def read_weights(path, sha256):
             raise ValueError(f'{path}: not a whole safetensors file ({error}). Download or convert '
                              'it again.') from None
     received = file_sha256(path)
-    if not received.startswith(sha256):
-        rule = 'be' if len(sha256) == len(received) else 'begin with'
-        raise ValueError(f'{path}: its sha256 must {rule} {sha256}; received {received}. Download '
-                         'it again, or convert it to .safetensors.')
+    if not fits(received, sha256):
+        raise ValueError(f'{path}: its sha256 must be {sha256}; received {received}. Download it '
+                         'again, or convert it to .safetensors.')
     return read_state_dict(path)
 
 
@@ -163,7 +167,7 @@ class FeatureNetworks:
         places = [(*self._place(key), SOURCES[key].sha256) for key in FILES[network]]
         return [(path, url) for path, url, sha256 in places
                 if sha256 and os.path.isfile(path) and not path.endswith('.safetensors')
-                and not self._hash(path).startswith(sha256)]
+                and not fits(self._hash(path), sha256)]
 
     def path(self, key):
         """A local file for a key of SOURCES, downloaded if need be."""

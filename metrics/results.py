@@ -19,7 +19,7 @@ from metrics.registry import METRICS, evaluate
 from metrics.task import COUNTED
 from training.version import VERSION
 
-HEADER = f'{"of":<36} {"result":<16} {"value":>12} {"images":>8} {"seconds":>8}'
+HEADER = f'{"of":<36} {"result":<24} {"value":>12} {"images":>8} {"seconds":>8}'
 
 
 def _versions():
@@ -72,5 +72,5 @@ def append(directory, result):
 
 def rows(label, values, result):
     """The lines below HEADER for one metric: one for each of its values; result: its `record`."""
-    return '\n'.join(f'{label:<36} {key:<16} {value:>12.4f} {result["count"]:>8} '
+    return '\n'.join(f'{label:<36} {key:<24} {value:>12.4f} {result["count"]:>8} '
                      f'{result["seconds"]:>8.1f}' for key, value in values.items())

@@ -37,7 +37,7 @@ def loop_metrics(names, images, val, seed, mask_fn=None, networks=None):
 
     def measure(name, held, path):
         subject = of_networks(held, path, setting, mask_fn)
-        return results.measure(name, subject.task, subject.about, METRICS)
+        return results.measure(name, subject.task, subject.about, subject.metrics)
 
     return {name: SnapshotMetric(functools.partial(measure, name),
                                  functools.partial(badness, name, metrics=METRICS), share)

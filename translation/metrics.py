@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metrics import sliced_wasserstein
+from metrics import alexnet, frechet, inception_v3, sliced_wasserstein
 from metrics.reals import Reals
 from metrics.registry import IMAGES, Metric
 from metrics.task import FAKES
 from translation.data import DomainImages
-from translation.fakes import GUIDES
+from translation.fakes import BATCH, GUIDES
 from translation.sampler import to_still
 
 OUTPUTS = 10         # translations of each source
@@ -80,10 +80,56 @@ def measure_swd(task, most, guide):
     return by_pair(task, guide, amount, compare)
 
 
+def measure_fid(task, outputs, guide):
+    """FIDs of `outputs` translations of each source and all training images of the target."""
+    def statistics(images):
+        moments = frechet.moments(task.networks.inception_v3(images), inception_v3.FEATURES)
+        return moments.mean, moments.covariance
+
+    def compare(pair, batches):
+        reals = task.reals.of_domain[pair[1]]
+        return frechet.frechet_distance(
+            *reals.statistics(reals.num_images, lambda: statistics(task.counted(
+                f'reals of {task.fakes.val[pair[1]].name}', reals.images(reals.num_images),
+                reals.num_images))),
+            *statistics(task.fakes.images(batches, to_still)))
+
+    return by_pair(task, guide, lambda num_sources: (num_sources, outputs), compare)
+
+
+def measure_lpips(task, outputs, guide):
+    """Mean LPIPS distances between the `outputs` translations of the same source.
+
+    Of each batch of sources the mean counts alike, the last and smaller one too.
+    """
+    if task.fakes.translator.config.img_size < alexnet.MIN_RESOLUTION:
+        raise ValueError(f'LPIPS: images must have {alexnet.MIN_RESOLUTION} pixels a side or more; '
+                         f'received {task.fakes.translator.config.img_size}. Leave the metric out.')
+
+    def compare(_, batches):
+        distances = np.concatenate(list(
+            task.networks.diversities(task.fakes.outputs(batches))))
+        return float(np.mean([np.mean(distances[start:start + BATCH])
+                              for start in range(0, len(distances), BATCH)]))
+
+    return by_pair(task, guide, lambda num_sources: (num_sources, outputs), compare)
+
+
+def _negative(name, values):
+    return -values[name]
+
+
 def _table():
-    """{name: Metric}, for each guide."""
+    """Yields (name, Metric): each kind by each guide."""
     for guide in GUIDES:
         yield f'swd_{guide}', Metric(partial(measure_swd, guide=guide), SWD_IMAGES, reals=IMAGES)
+    for guide in GUIDES:
+        yield f'fid_{guide}', Metric(partial(measure_fid, guide=guide), OUTPUTS,
+                                     ('inception_v3',), IMAGES)
+    for guide in GUIDES:
+        name = f'lpips_{guide}'
+        yield name, Metric(partial(measure_lpips, guide=guide), OUTPUTS, ('lpips_alex',),
+                           badness=partial(_negative, name))
 
 
 METRICS = dict(_table())

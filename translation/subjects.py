@@ -13,10 +13,10 @@ from metrics.reals import FOLDER, Reals
 from metrics.sources import DatasetSource
 from metrics.subjects import Subject
 from metrics.task import Task
-from translation.data import DomainImages
+from translation.data import DomainImages, held_out, open_images
 from translation.domain_sets import in_order_of, sets_of
 from translation.fakes import BATCH, Fakes
-from translation.metrics import TrainingImages
+from translation.metrics import METRICS, TrainingImages
 from translation.sampler import Translator
 
 
@@ -35,6 +35,12 @@ class Setting:
         if what not in self.opened:
             self.opened[what] = compute()
         return self.opened[what]
+
+
+def images_of_run(config):
+    """(to train with, to validate with): the DomainImages of a TranslationRunConfig."""
+    images = open_images(config.data)
+    return (images, open_images(config.val)) if config.val else held_out(images, config.holdout)
 
 
 def _val_sets(setting, config, domains):
@@ -80,6 +86,8 @@ def of_networks(held, path, setting, mask_fn=None):
     reals = setting.kept(('reals', *key), lambda: _training_images(setting, config, domains))
     about = {'kimg': held.kimg, 'network': os.path.basename(path),
              'network_sha256': file_sha256(path), **_about(val, reals, setting)}
+    if config.w_hpf:
+        about['masks'] = mask_fn is not None
     fakes = Fakes(_translator(held, setting, mask_fn), val, setting.seed)
     task = Task(fakes, reals, setting.networks, setting.seed)
-    return Subject(os.path.basename(path), task, about)
+    return Subject(os.path.basename(path), task, about, METRICS)
