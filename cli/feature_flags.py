@@ -10,11 +10,19 @@ HELP = {  # {flag, as FeatureNetworks calls what it names: help}
     'vgg16': "Path or URL of torchvision's VGG16, for pr and ppl. Default: downloaded once.",
     'lpips': "Path or URL of LPIPS' weights, for ppl. Default: downloaded once.",
     'classifiers': 'Folder of the forty attribute classifiers, for ls. Default: downloaded once.'}
+TRANSLATION_HELP = {  # the same, of translation networks
+    'inception_v3': "Path or URL of torchvision's Inception-v3, for fid_latent and fid_reference. "
+                    'Default: downloaded once.',
+    'alexnet': "Path or URL of torchvision's AlexNet, for lpips_latent and lpips_reference. "
+               'Default: downloaded once.',
+    'lpips_alex': "Path or URL of LPIPS' weights for AlexNet, for the same. Default: downloaded "
+                  'once.'}
 
 
 def given(flag_values):
     """{flag: path or URL} of the flags that are set, as FeatureNetworks takes them."""
-    return {name: flag_values[name].value for name in HELP if flag_values[name].value}
+    return {name: flag_values[name].value for name in (*HELP, *TRANSLATION_HELP)
+            if name in flag_values and flag_values[name].value}
 
 
 def check(named):

@@ -38,7 +38,8 @@ SHARED = {  # {flag: (how absl defines it, help)}; the default of all is None
                                         'each class in turn.'),
     'cache_dir': (flags.DEFINE_string, 'Where downloads are kept. Default: $STYLEGAN_CACHE_DIR or '
                                        '~/.cache/stylegan-tf2.'),
-    **{name: (flags.DEFINE_string, text) for name, text in feature_flags.HELP.items()}}
+    **{name: (flags.DEFINE_string, text) for name, text in
+       {**feature_flags.HELP, **feature_flags.TRANSLATION_HELP}.items()}}
 
 
 def define(*names):

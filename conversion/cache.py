@@ -48,13 +48,13 @@ def _key(collection, options):
     """Hex digits that change with the images, the labels or what is done to them."""
     done = dataclasses.asdict(dataclasses.replace(options, overwrite=False, check_only=False,
                                                   workers=None))
-    content = [_VERSION, done, _contents(collection)]
+    content = [_VERSION, done, contents(collection)]
     if options.labels not in (None, 'none', 'folders'):
         content.append(_times(options.labels))
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def _contents(collection):
+def contents(collection):
     """What tells one collection from another, without reading the images."""
     if collection.is_zip:
         with zipfile.ZipFile(collection.path) as file:

@@ -14,8 +14,10 @@ import tensorflow as tf
 from formats import download
 from formats.files import file_sha256
 from formats.torch_file import read_state_dict
+from metrics.alexnet import AlexNet, Diversity
 from metrics.attribute_classifiers import NAMES, AttributeClassifier, ClassifierFile
 from metrics.inception import load_inception
+from metrics.inception_v3 import SIZES, InceptionV3, scaled
 from metrics.vgg16 import LPIPS, VGG16
 from training.devices import ONE_DEVICE
 from training.layers import downscale2d
@@ -26,10 +28,10 @@ CLASSIFIERS_URL = 'https://nvlabs-fi-cdn.nvidia.com/stylegan/networks/metrics'
 
 
 class Source(NamedTuple):
-    """A file, where it is published and its sha256 there (None: none was published)."""
+    """A file, where it is published and its sha256 there, or its beginning and '...'."""
     file_name: str
     url: str
-    sha256: Optional[str]
+    sha256: Optional[str]   # None = none was published
 
 
 SOURCES = {
@@ -42,20 +44,34 @@ SOURCES = {
     'lpips': Source(
         'lpips-v0.1-vgg.pth', 'https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/'
         'master/lpips/weights/v0.1/vgg.pth',
-        'a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868')}
+        'a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868'),
+    # Of translation. The digits in torchvision's names are the beginnings of sha256s.
+    'inception_v3': Source(
+        'inception_v3_google-0cc3c7bd.pth',
+        'https://download.pytorch.org/models/inception_v3_google-0cc3c7bd.pth', '0cc3c7bd...'),
+    'alexnet': Source(
+        'alexnet-owt-7be5be79.pth', 'https://download.pytorch.org/models/alexnet-owt-7be5be79.pth',
+        '7be5be79...'),
+    'lpips_alex': Source(
+        'lpips-v0.1-alex.pth', 'https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/'
+        'master/lpips/weights/v0.1/alex.pth',
+        'df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0')}
 for _name in NAMES:
     _file_name = f'celebahq-classifier-{_name}.pkl'
     SOURCES[_file_name] = Source(_file_name, f'{CLASSIFIERS_URL}/{_file_name}', None)
 CLASSIFIER_FILES = tuple(name for name in SOURCES if name.startswith('celebahq-classifier-'))
 FILES = {  # {feature network: keys of SOURCES that it is made of}
     'inception': ('inception',), 'vgg16': ('vgg16',), 'lpips': ('vgg16', 'lpips'),
-    'classifiers': CLASSIFIER_FILES}
+    'classifiers': CLASSIFIER_FILES, 'inception_v3': ('inception_v3',),
+    'lpips_alex': ('alexnet', 'lpips_alex')}
 
 RESIZES = {  # how each one's images come to its size
     'inception': 'bilinear to 299, corners at corners, as TensorFlow 1 did it',
     'vgg16': 'bilinear to 224, corners at corners, as TensorFlow 1 did it',
     'lpips': f'box to {MAX_RESOLUTION} where larger',
-    'classifiers': f'box to {MAX_RESOLUTION} where larger'}
+    'classifiers': f'box to {MAX_RESOLUTION} where larger',
+    'inception_v3': f'bilinear with antialiasing to {" and then ".join(map(str, SIZES))}',
+    'lpips_alex': 'none'}
 
 
 def rgb(images):
@@ -68,6 +84,11 @@ def shrunk(images):
     return downscale2d(images, max(images.shape[1] // MAX_RESOLUTION, 1))
 
 
+def fits(received, sha256):
+    """Whether a sha256 is that of a Source, of which the end may be unknown."""
+    return received == sha256 or sha256.endswith('...') and received.startswith(sha256[:-3])
+
+
 def read_weights(path, sha256):
     """{name: array} of a .safetensors file, or of a PyTorch file that has this sha256."""
     if os.fspath(path).endswith('.safetensors'):
@@ -77,7 +98,7 @@ def read_weights(path, sha256):
             raise ValueError(f'{path}: not a whole safetensors file ({error}). Download or convert '
                              'it again.') from None
     received = file_sha256(path)
-    if received != sha256:
+    if not fits(received, sha256):
         raise ValueError(f'{path}: its sha256 must be {sha256}; received {received}. Download it '
                          'again, or convert it to .safetensors.')
     return read_state_dict(path)
@@ -146,7 +167,7 @@ class FeatureNetworks:
         places = [(*self._place(key), SOURCES[key].sha256) for key in FILES[network]]
         return [(path, url) for path, url, sha256 in places
                 if sha256 and os.path.isfile(path) and not path.endswith('.safetensors')
-                and self._hash(path) != sha256]
+                and not fits(self._hash(path), sha256)]
 
     def path(self, key):
         """A local file for a key of SOURCES, downloaded if need be."""
@@ -193,6 +214,28 @@ class FeatureNetworks:
         weights = read_weights(self.path('lpips'), SOURCES['lpips'].sha256)
         return self.devices.copies(lambda number: LPIPS(self._vgg16s[number], weights))
 
+    @functools.cached_property
+    def _inception_v3s(self):
+        weights = read_weights(self.path('inception_v3'), SOURCES['inception_v3'].sha256)
+
+        def compiled(_):
+            network = InceptionV3(weights)  # in a closure, which keeps it alive
+            return tf.function(lambda images: network.features(images), [
+                tf.TensorSpec([None, SIZES[-1], SIZES[-1], 3], tf.uint8)])
+
+        return self.devices.copies(compiled)
+
+    @functools.cached_property
+    def _diversities(self):
+        alexnet, linear = (read_weights(self.path(key), SOURCES[key].sha256)
+                           for key in FILES['lpips_alex'])
+
+        def compiled(_):
+            network = Diversity(AlexNet(alexnet), linear)
+            return tf.function(lambda images: network.of_outputs(images), reduce_retracing=True)
+
+        return self.devices.copies(compiled)
+
     def inception(self, batches):
         """Yields (pool_3 features [N, 2048], class probabilities [N, 1008]) of each batch.
 
@@ -209,6 +252,16 @@ class FeatureNetworks:
         """Yields VGG16's features [N, 4096] of each batch, uint8 [N, H, W, C]."""
         return self.devices.map(lambda fc2, images: fc2(tf.constant(rgb(images))).numpy(),
                                 self._fc2s, batches)
+
+    def inception_v3(self, batches):
+        """Yields torchvision's Inception-v3's features [N, 2048] of batches, uint8 [N, H, W, 3]."""
+        return self.devices.map(lambda features, images: features(scaled(images)).numpy(),
+                                self._inception_v3s, batches)
+
+    def diversities(self, batches):
+        """Yields [N] of each [M, N, R, R, 3], [-1, 1]: mean LPIPS distance of pairs of M images."""
+        return self.devices.map(lambda of_outputs, images: of_outputs(images).numpy(),
+                                self._diversities, batches)
 
     def classifiers(self):
         """Yields (attribute, function: batches of images -> their logits [N], one after another).

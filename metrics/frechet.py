@@ -80,12 +80,18 @@ def frechet_distance(mean_a, covariance_a, mean_b, covariance_b):
                  - 2 * _trace_of_root(covariance_a, covariance_b))
 
 
-def _moments(task, images):
-    """Moments of the Inception features of batches of images, uint8."""
-    result = Moments(INCEPTION_FEATURES)
-    for features, _ in task.networks.inception(images):
+def moments(batches, num_features):
+    """Moments of batches of feature vectors, [N, num_features] each."""
+    result = Moments(num_features)
+    for features in batches:
         result.add(features)
     return result
+
+
+def _moments(task, images):
+    """Moments of the Inception features of batches of images, uint8."""
+    return moments((features for features, _ in task.networks.inception(images)),
+                   INCEPTION_FEATURES)
 
 
 def measure(task, count, each_real_once=False):

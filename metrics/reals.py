@@ -6,7 +6,7 @@ import os
 import sys
 
 from metrics.features import RESIZES
-from metrics.real_statistics import GRAPH, check_graph, read_statistics, write_statistics
+from metrics.real_statistics import check_graph, read_statistics, write_statistics
 
 FOLDER = 'statistics'  # below the cache directory
 
@@ -17,15 +17,17 @@ class Reals:
     Args:
         source: DatasetSource of the images; None = there are only `given` statistics.
         networks: FeatureNetworks that the statistics are of.
-        folder: where mean and covariance of the Inception features are kept for other commands;
+        folder: where mean and covariance of the features are kept for other commands;
             None = nowhere.
         given: path of an .npz file with these two, in place of the images' own.
+        network: the feature network that the statistics are of.
     Raises:
         ValueError: `given` is no such file.
     """
 
-    def __init__(self, source, networks=None, folder=None, given=None):
+    def __init__(self, source, networks=None, folder=None, given=None, network='inception'):
         self.source, self.networks, self.folder, self.given = source, networks, folder, given
+        self.network = network
         self._given = read_statistics(given) if given else None
         self._kept = {}
 
@@ -49,12 +51,12 @@ class Reals:
         return self._kept[what]
 
     def statistics(self, count, compute):
-        """Mean [D] and covariance [D, D] of the Inception features of `count` reals.
+        """Mean [D] and covariance [D, D] of the features of `count` reals.
 
         Those given, or from the file of an earlier command, or compute() and into the file.
         """
         if self._given is not None:
-            check_graph(self.given, self.networks.sha256('inception'))
+            check_graph(self.given, self.networks.sha256(self.network))
             return self._given
         if self.folder is None:
             return self.kept((FOLDER, count), compute)
@@ -65,8 +67,8 @@ class Reals:
         data, seed = self.source.dataset, self.source.mirror_seed
         flips = '' if seed is None else f'-mirror{seed}'
         return os.path.join(self.folder, f'{data.name}-{data.resolution}x{data.resolution}-'
-                            f'{count}{flips}-{data.fingerprint()[:16]}-inception-'
-                            f'{self.networks.sha256("inception")[:16]}.npz')
+                            f'{count}{flips}-{data.fingerprint()[:16]}-{self.network}-'
+                            f'{self.networks.sha256(self.network)[:16]}.npz')
 
     def _filed(self, count, compute):
         path, data = self.statistics_path(count), self.source.dataset
@@ -78,8 +80,8 @@ class Reals:
         mean, covariance = compute()
         about = {'dataset': data.directory, 'fingerprint': data.fingerprint(),
                  'resolution': data.resolution, 'count': count,
-                 'mirror_seed': self.source.mirror_seed, 'resize': RESIZES['inception'],
-                 GRAPH: self.networks.sha256('inception')}
+                 'mirror_seed': self.source.mirror_seed, 'resize': RESIZES[self.network],
+                 f'{self.network}_sha256': self.networks.sha256(self.network)}
         try:
             write_statistics(path, mean, covariance, about)
         except OSError as error:  # a full disk must not cost the number that is there already

@@ -76,9 +76,9 @@ METRICS = {
 }
 
 
-def badness(name, values):
-    """One number of {name of a result: value} of METRICS[name]: lower for better networks."""
-    return (METRICS[name].badness or operator.itemgetter(name))(values)
+def badness(name, values, metrics=METRICS):
+    """One number of {name of a result: value} of metrics[name]: lower for better networks."""
+    return (metrics[name].badness or operator.itemgetter(name))(values)
 
 
 @contextlib.contextmanager
@@ -92,11 +92,11 @@ def _no_tf32():
         tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
-def check_request(name, has_generator, has_reals, has_statistics):
-    """ValueError where METRICS has no `name`, or where it needs something that is not there."""
-    if name not in METRICS:
-        raise ValueError(f'metrics must be among {", ".join(METRICS)}; received {name!r:.60}.')
-    metric = METRICS[name]
+def check_request(name, has_generator, has_reals, has_statistics, metrics=METRICS):
+    """ValueError where `metrics` has no `name`, or where it needs something that is not there."""
+    if name not in metrics:
+        raise ValueError(f'metrics must be among {", ".join(metrics)}; received {name!r:.60}.')
+    metric = metrics[name]
     if metric.needs_generator and not has_generator:
         raise ValueError(f'{name} measures latent space and needs a generator; received images '
                          'only.')
@@ -104,23 +104,25 @@ def check_request(name, has_generator, has_reals, has_statistics):
         raise ValueError(f'{name} compares with real images; received none: name the data set.')
 
 
-def computed(name, task, count=None):
-    """{name of a result: value} of METRICS[name], of `count` images; None = the metric's own."""
-    count = METRICS[name].count if count is None else count
-    return {name + ending: value for ending, value in METRICS[name].measure(task, count).items()}
+def computed(name, task, count=None, metrics=METRICS):
+    """{name of a result: value} of metrics[name], of `count` images; None = the metric's own."""
+    count = metrics[name].count if count is None else count
+    return {name + ending: value for ending, value in metrics[name].measure(task, count).items()}
 
 
-def evaluate(name, task):
-    """{name of a result: value} of METRICS[name].
+def evaluate(name, task, metrics=METRICS):
+    """{name of a result: value} of metrics[name].
 
+    Args:
+        metrics: {name: Metric}; those of StyleGAN, or another table (translation has its own).
     Raises:
         ValueError: a name that is none, or something that the metric needs and `task` lacks.
         OSError: a feature network that is not there and can't be downloaded.
     """
     reals = task.reals
     check_request(name, task.fakes.is_generator, reals is not None and reals.source is not None,
-                  reals is not None)
-    for network in METRICS[name].networks:
+                  reals is not None, metrics)
+    for network in metrics[name].networks:
         task.networks.fetch(network)  # first of all: what is missing must not come out in the end
     with _no_tf32():
-        return computed(name, task)
+        return computed(name, task, metrics=metrics)

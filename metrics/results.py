@@ -19,7 +19,7 @@ from metrics.registry import METRICS, evaluate
 from metrics.task import COUNTED
 from training.version import VERSION
 
-HEADER = f'{"of":<36} {"result":<16} {"value":>12} {"images":>8} {"seconds":>8}'
+HEADER = f'{"of":<36} {"result":<24} {"value":>12} {"images":>8} {"seconds":>8}'
 
 
 def _versions():
@@ -29,18 +29,18 @@ def _versions():
             'python': platform.python_version()}
 
 
-def record(name, values, task, count, seconds, about):
+def record(name, values, task, count, seconds, about, metrics=METRICS):
     """One result as a dict for JSON.
 
     Args:
-        name: of METRICS.
+        name: of `metrics`.
         values: {name of a result: value}.
         task: the Task that was evaluated.
         count: fakes, or pairs of them, that the values are of.
         seconds: that it took.
         about: {name: value} of what was measured: network, data sets, their hashes.
     """
-    networks = METRICS[name].networks
+    networks = metrics[name].networks
     return {'metric': name, **values, 'count': count, 'seconds': round(seconds, 3),
             'seed': task.seed, **about,
             'feature_networks': {network: task.networks.sha256(network) for network in networks},
@@ -49,8 +49,8 @@ def record(name, values, task, count, seconds, about):
             'command': shlex.join(sys.argv)}
 
 
-def measure(name, task, about):
-    """Measures METRICS[name]: ({name of a result: value}, their `record`)."""
+def measure(name, task, about, metrics=METRICS):
+    """Measures metrics[name]: ({name of a result: value}, their `record`)."""
     count, start = 0, time.time()
 
     def progress(part, done, total):
@@ -58,8 +58,8 @@ def measure(name, task, about):
         count = total if part in COUNTED else count
         task.progress(part, done, total)
 
-    values = evaluate(name, dataclasses.replace(task, progress=progress))
-    return values, record(name, values, task, count, time.time() - start, about)
+    values = evaluate(name, dataclasses.replace(task, progress=progress), metrics)
+    return values, record(name, values, task, count, time.time() - start, about, metrics)
 
 
 def append(directory, result):
@@ -72,5 +72,5 @@ def append(directory, result):
 
 def rows(label, values, result):
     """The lines below HEADER for one metric: one for each of its values; result: its `record`."""
-    return '\n'.join(f'{label:<36} {key:<16} {value:>12.4f} {result["count"]:>8} '
+    return '\n'.join(f'{label:<36} {key:<24} {value:>12.4f} {result["count"]:>8} '
                      f'{result["seconds"]:>8.1f}' for key, value in values.items())

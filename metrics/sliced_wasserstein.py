@@ -247,15 +247,22 @@ def swd(reals, fakes, seed=0):
     return distance(*sides, seed)
 
 
+def patches_of(batches, count, seed):
+    """The Patches of batches of `count` images, uint8 [N, H, W, C]; seed: see `Patches`."""
+    batches = iter(batches)
+    first = next(batches)
+    patches = Patches(count, first.shape[1], first.shape[3], seed)
+    patches.add(first)
+    for batch in batches:
+        patches.add(batch)
+    return patches
+
+
 def measure(task, count):
     """The distance of a Task's fakes to as many reals: {'': mean, '_<resolution>': value}."""
-    count, patches = task.num_reals(task.num_fakes(count)), []
-    for side, images in enumerate((task.real_images(count), task.fake_images(count))):
-        first = next(images)
-        patches.append(Patches(count, first.shape[1], first.shape[3], [task.seed, side]))
-        patches[side].add(first)
-        for batch in images:
-            patches[side].add(batch)
+    count = task.num_reals(task.num_fakes(count))
+    patches = [patches_of(images, count, [task.seed, side])
+               for side, images in enumerate((task.real_images(count), task.fake_images(count)))]
     result = distance(*patches, task.seed, task.statistics_progress())
     mean = result.pop('mean')
     return {'': mean, **{f'_{resolution}': value for resolution, value in result.items()}}

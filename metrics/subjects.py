@@ -11,6 +11,7 @@ from formats import download
 from formats.files import file_sha256
 from metrics.features import FeatureNetworks
 from metrics.reals import FOLDER, Reals
+from metrics.registry import METRICS, Metric
 from metrics.sources import DatasetSource, GeneratorSource
 from metrics.task import Task
 from runs import directory
@@ -23,6 +24,7 @@ class Subject(NamedTuple):
     label: str             # how a table calls it
     task: Task
     about: dict[str, Any]  # for the file of results: names and hashes
+    metrics: dict[str, Metric] = METRICS  # that may be asked of it
 
 
 @dataclasses.dataclass(frozen=True)

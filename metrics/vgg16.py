@@ -28,8 +28,19 @@ def resize_bilinear(images, resolution):
                                      align_corners=False, half_pixel_centers=False)
 
 
-def _variable(array):
+def variable(array):
+    """A weight that is not trained."""
     return tf.Variable(np.ascontiguousarray(array, np.float32), trainable=False)
+
+
+def linear_weights(weights, count):
+    """[C] of each of `count` layers, from {'lin0.model.1.weight': [1, C, 1, 1], ...}."""
+    names = [f'lin{i}.model.1.weight' for i in range(count)]
+    missing = [name for name in names if name not in weights]
+    if missing:
+        raise ValueError(f'LPIPS: its weights must have {names[0]} to {names[-1]}; '
+                         f'{missing[0]} is missing.')
+    return [variable(weights[name].ravel()) for name in names]
 
 
 class VGG16(tf.Module):
@@ -49,16 +60,16 @@ class VGG16(tf.Module):
         if missing:
             raise ValueError(f'VGG16: {len(missing)} of its weights are missing, {missing[0]} for '
                              'one; the names must be those of torchvision\'s vgg16.')
-        self.kernels = [_variable(weights[f'{name}.weight'].transpose(2, 3, 1, 0))
+        self.kernels = [variable(weights[f'{name}.weight'].transpose(2, 3, 1, 0))
                         for name in names]
-        self.biases = [_variable(weights[f'{name}.bias']) for name in names]
+        self.biases = [variable(weights[f'{name}.bias']) for name in names]
         if self.with_classifier:
             fc1 = weights['classifier.0.weight']
             channels = self.biases[-1].shape[0]
             fc1 = fc1.reshape(len(fc1), channels, 7, 7).transpose(2, 3, 1, 0)  # PyTorch has C, H, W
-            self.dense = [_variable(fc1.reshape(-1, fc1.shape[3])),
-                          _variable(weights['classifier.3.weight'].T)]
-            self.dense_biases = [_variable(weights[f'classifier.{i}.bias']) for i in (0, 3)]
+            self.dense = [variable(fc1.reshape(-1, fc1.shape[3])),
+                          variable(weights['classifier.3.weight'].T)]
+            self.dense_biases = [variable(weights[f'classifier.{i}.bias']) for i in (0, 3)]
 
     def activations(self, x):
         """Normalised images [N, H, W, 3] -> the last activations of the five blocks."""
@@ -96,13 +107,8 @@ class LPIPS(tf.Module):
 
     def __init__(self, vgg16, weights):
         super().__init__()
-        names = [f'lin{i}.model.1.weight' for i in range(len(BLOCKS))]
-        missing = [name for name in names if name not in weights]
-        if missing:
-            raise ValueError(f'LPIPS: its weights must have {names[0]} to {names[-1]}; '
-                             f'{missing[0]} is missing.')
         self.vgg16 = vgg16
-        self.linear = [_variable(weights[name].ravel()) for name in names]
+        self.linear = linear_weights(weights, len(BLOCKS))
 
     def distances(self, a, b):
         """[N] of pairs of images [N, H, W, 3], MIN_RESOLUTION or more, in [0, 255], not rounded."""
