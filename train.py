@@ -75,7 +75,7 @@ def print_plan(start, dataset, num_gpus):
         standard = configured(dataset, num_gpus, {})
     except ValueError:  # such as a preset that begins at more pixels than the data have
         standard = None
-    print(plan.plan(start.config, FLAGS.preset, standard, overrides_given(), dataset,
+    print(plan.plan(start.config, FLAGS.preset, standard, options.given(OPTIONS, FLAGS), dataset,
                     start.description))
 
 
