@@ -29,7 +29,7 @@ def translator():
 def test_styles_are_those_of_the_averaged_networks(translator):
     np.testing.assert_allclose(translator.styles_of_latents(Z, Y), translator.Fs(Z, Y), atol=1e-5)
     np.testing.assert_allclose(translator.styles_of_images(REFERENCES, 1),
-                               translator.Es(REFERENCES, [1, 1, 1]), atol=1e-5)
+                               translator.Es(REFERENCES, np.array([1, 1, 1])), atol=1e-5)
 
 
 def test_psi_pulls_towards_the_average_of_the_styles_own_domain(translator):
