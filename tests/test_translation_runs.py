@@ -9,8 +9,6 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from runs.directory import FINAL
-from runs.log import NoLog
-from training.replicas import Replicas
 from translation import loop, snapshot
 from translation.iterations import Iterations
 from translation.run_config import from_json, run_config, to_json
@@ -101,19 +99,6 @@ def test_a_run_that_crashed_goes_on_bit_for_bit(folder, whole, tmp_path, monkeyp
     expected = load_file(whole / FINAL)
     for name, array in load_file(tmp_path / 'run' / FINAL).items():
         assert np.array_equal(array, expected[name]), name
-
-
-def test_batch_gpu_makes_the_same_iteration_in_less_memory(folder):
-    states = []
-    for batch_gpu in (None, 2):
-        config = config_of(folder, batch_gpu=batch_gpu)
-        state = loop.new_state(config, NoLog(), Replicas())
-        iterations = Iterations(state, config, loop.opened(config)[0], NoLog(), Replicas())
-        iterations.run(loop.schedule_of(config), 1)
-        iterations.close()
-        states.append(state)
-    ours, theirs = (state.take_stats() for state in states)
-    assert ours == pytest.approx(theirs, rel=1e-5)
 
 
 @pytest.mark.parametrize('options, changes', [

@@ -82,6 +82,19 @@ def test_averages_start_as_copies_and_follow_once_an_iteration():
     np.testing.assert_allclose(after[f'Gs/{name}'] - start[f'G/{name}'], moved / 4, atol=5e-7)
 
 
+def test_chunks_make_the_same_iteration():
+    """--batch_gpu: a batch of four in two halves, one after the other."""
+    whole = TranslationState(TINY)
+    halves = copied(whole)
+    ours = train_iteration(whole, tiny_batch(0), tiny_masks)
+    theirs = train_iteration(halves, tiny_batch(0), tiny_masks, chunks=2)
+    for name, value in ours.items():
+        np.testing.assert_allclose(theirs[name], value, rtol=2e-4, err_msg=name)
+    sums = whole.take_stats()
+    assert sums == {**sums, **{name: pytest.approx(float(value)) for name, value in ours.items()}}
+    assert sums['skipped_D'] == sums['skipped_G'] == 0
+
+
 def test_two_replicas_make_the_steps_of_one():
     one = TranslationState(TINY)
     strategy = tf.distribute.MirroredStrategy(
