@@ -58,14 +58,15 @@ def outcomes(tmp_path_factory):
         resolution=8, num_channels=1, fmap_base=16, fmap_max=4, latent_size=4, dlatent_size=4,
         mapping_fmaps=4, mapping_layers=1)))
     whole = [f'--network={network}', f'--reals={train}', f'--val={val}']
+    features = write_features(folder)
     cases = {
         'default': whole,
-        'features': [*whole, *write_features(folder),
+        'features': [*whole, *features,
                      '--metrics=fid_latent,fid_reference,lpips_latent,lpips_reference'],
         'offline': [*whole, '--metrics=lpips_latent,swd_latent'],
         'no_reals': [f'--network={network}', f'--val={val}', '--metrics=lpips_latent,swd_latent'],
         'run': ['--run=2', '--snapshot=all', f'--results={folder / "results"}',
-                '--metrics=swd_reference'],
+                *features, '--metrics=lpips_reference'],
         'check': ['--check_networks'],
         'no_val': [f'--network={network}', f'--reals={train}'],
         'domains': [f'--network={network}', f'--reals={train}', f'--val={fewer}'],
@@ -125,7 +126,7 @@ def test_fid_and_lpips_come_from_the_named_feature_networks(outcomes):
 def test_a_run_is_measured_with_the_images_that_it_held_out(outcomes):
     folder, (code, _, errors) = outcomes[0], outcomes[1]['run']
     assert code == 0, errors
-    found = records(folder / 'results' / '00002-stargan2-animals-1gpu', 'swd_reference')
+    found = records(folder / 'results' / '00002-stargan2-animals-1gpu', 'lpips_reference')
     assert [record['kimg'] for record in found] == [2.5, 3.5]
     assert all((record['num_val'], record['num_reals']) == (4, 5) for record in found)
 
