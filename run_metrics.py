@@ -201,11 +201,11 @@ def of_stylegan(paths, config, networks):
 
 def of_translation(paths, config, networks):
     """Yields the Subject of each translation network; for the arguments see `of_stylegan`."""
-    from translation import face_masks, snapshot
+    from translation import face_masks, loop, snapshot
     from translation.data import open_images
-    from translation.subjects import Setting, images_of_run, of_networks
+    from translation.subjects import Setting, of_networks
     given = [open_images(path) if path else None for path in (FLAGS.reals, FLAGS.val)]
-    own = images_of_run(config) if config and None in given else (None, None)
+    own = loop.opened(config) if config and None in given else (None, None)
     images, val = (one or other for one, other in zip(given, own))
     setting = Setting(networks, images, val, FLAGS.seed, FLAGS.cache_dir)
     for path in paths:

@@ -37,7 +37,7 @@ flags.DEFINE_string('resume', 'auto', "'auto' = resume the newest run with the s
 flags.DEFINE_string('metrics', 'auto', "What to measure after each network snapshot: names, 'none' "
                     "or 'auto' = swd_latent and swd_reference, which need no download, for at most "
                     "5% of the time.")
-shared_flags.define(*feature_flags.HELP)
+shared_flags.define(*feature_flags.TRANSLATION_HELP)
 flags.DEFINE_string('face_network', None, 'wing.ckpt of Adaptive Wing Loss, for faces with w_hpf '
                     'above 0. Default: no masks.')
 flags.DEFINE_integer('num_gpus', None, 'GPUs of this machine that share the minibatch; default: '
@@ -66,7 +66,7 @@ def plan_lines(config, images, val, start):
             f'Start:      {start.description}']
 
 
-def chosen_metrics(config, images, val):
+def chosen_metrics(config, images, val, mask_fn):
     """{name: SnapshotMetric} of --metrics."""
     given = feature_flags.given(FLAGS)
     feature_flags.check(given)
@@ -74,7 +74,8 @@ def chosen_metrics(config, images, val):
         return {}
     from metrics.features import FeatureNetworks
     from translation.in_training import loop_metrics
-    return loop_metrics(FLAGS.metrics.split(','), images, val, config, FeatureNetworks(given))
+    return loop_metrics(FLAGS.metrics.split(','), images, val, config.seed, mask_fn,
+                        FeatureNetworks(given))
 
 
 def main(args):
@@ -93,7 +94,7 @@ def main(args):
     config = start.config
     images, val = loop.opened(config)
     mask_fn = face_masks.mask_fn(config.networks, FLAGS.face_network)
-    metrics = chosen_metrics(config, images, val)
+    metrics = chosen_metrics(config, images, val, mask_fn)
     print('\n'.join(plan_lines(config, images, val, start)))
     if FLAGS.dry_run:
         if not start.complete:

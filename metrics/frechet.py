@@ -80,10 +80,11 @@ def frechet_distance(mean_a, covariance_a, mean_b, covariance_b):
                  - 2 * _trace_of_root(covariance_a, covariance_b))
 
 
-def moments(batches, num_features):
-    """Moments of batches of feature vectors, [N, num_features] each."""
-    result = Moments(num_features)
+def moments(batches, num_features=None):
+    """Moments of batches of feature vectors, [N, num_features]; None = as the first are."""
+    result = num_features and Moments(num_features)
     for features in batches:
+        result = result or Moments(features.shape[1])
         result.add(features)
     return result
 

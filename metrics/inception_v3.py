@@ -13,7 +13,6 @@ from PIL import Image
 
 from metrics.vgg16 import DEVIATION, MEAN
 
-FEATURES = 2048
 SIZES = (256, 299)      # that images are scaled to, one after the other
 EPSILON = 0.001         # of batch normalisation
 AVERAGE, MAXIMUM, HALVED = 'average', 'maximum', '/2'
@@ -129,7 +128,7 @@ class InceptionV3(tf.Module):
         return tf.concat(branches, 3)
 
     def features(self, images):
-        """uint8 [N, 299, 299, 3] -> the means of the last block, [N, FEATURES]."""
+        """uint8 [N, 299, 299, 3] -> the means of the last block, [N, 2048]."""
         x = (tf.cast(images, tf.float32) - MEAN) / DEVIATION
         for step in STEM:
             x = self.convolution(x, *step) if step else maximum(x)

@@ -16,7 +16,8 @@ from formats.files import write_atomically
 
 STATS_FILE = 'stats.jsonl'
 # Of metric-*.jsonl: numbers that are no result.
-NOT_VALUES = {'kimg', 'nimg', 'tick', 'seconds', 'count', 'seed', 'minibatch', 'num_reals'}
+NOT_VALUES = {'kimg', 'nimg', 'tick', 'seconds', 'count', 'seed', 'minibatch', 'num_reals',
+              'num_val', 'run_seconds'}
 LABELS = {'loss_D': 'loss of D, mean of a tick', 'loss_G': 'loss of G, mean of a tick',
           'score_real': 'mean score of reals', 'score_fake': 'mean score of fakes',
           'penalty': 'gradient penalty', 'lod': 'lod (level of detail)',
@@ -71,7 +72,8 @@ def read_run(run_dir):
         if re.fullmatch(r'metric-.+\.jsonl', name):
             for record in _records(os.path.join(run_dir, name)):
                 _add(metrics, record, [key for key in record
-                                       if key not in NOT_VALUES and not key.endswith('_std')])
+                                       if key not in NOT_VALUES and not key.endswith('_std')
+                                       and '/' not in key])  # parts of another
     return Curves(run_dir, ticks, metrics)
 
 

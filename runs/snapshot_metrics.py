@@ -53,7 +53,7 @@ class SnapshotMetrics:
                 self.log.say(f'Metric {name} failed: {error}')
                 continue
             self.seconds += record['seconds']
-            self.log.say(f'{name}: ' + ', '.join(f'{key} {value:.4g}'
+            self.log.say(f'{name}: ' + ', '.join(f'{key.removeprefix(f"{name}/")} {value:.4g}'
                                                  for key, value in values.items())
                          + f' ({record["seconds"]:.1f}s)')
             is_best = is_best and self._keep(network_path)
@@ -82,7 +82,7 @@ class SnapshotMetrics:
         wait = last['seconds'] / share - (run_seconds - last['run_seconds'])
         if wait > 0 and name not in self._told:
             self._told.add(name)
-            self.log.say(f'{name} took {last["seconds"]:.0f}s and may take {100 * share:.0f}% of '
+            self.log.say(f'{name} took {last["seconds"]:.0f}s and may take {100 * share:g}% of '
                          f'the time: the next snapshot in more than {format_time(wait)} is '
                          f'measured. --metrics={name} measures every one.')
         return wait <= 0

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from small_translation import DOMAINS, small_networks, write_images
 
-from metrics import registry, sliced_wasserstein
+from metrics import frechet, registry, sliced_wasserstein
 from metrics.features import FeatureNetworks
+from training.devices import ONE_DEVICE
 from translation import fakes as fakes_module
 from translation import snapshot
 from translation.data import open_images
@@ -62,6 +63,33 @@ def task(held, path, setting):
 @pytest.fixture(autouse=True)
 def few_directions(monkeypatch):
     monkeypatch.setattr(sliced_wasserstein, 'DIRECTIONS', 64)
+
+
+class Features:
+    """In place of FeatureNetworks: features are the means of colours."""
+
+    def __init__(self):
+        self.devices, self.counts, self.outputs = ONE_DEVICE, [], []
+
+    def fetch(self, network):
+        assert network in ('inception_v3', 'lpips_alex')
+
+    def sha256(self, network):
+        return 'ab' * 32
+
+    def inception_v3(self, batches):
+        self.counts.append(0)
+        for images in batches:
+            assert images.dtype == np.uint8
+            self.counts[-1] += len(images)
+            yield images.mean(axis=(1, 2))
+
+    def diversities(self, batches):
+        self.outputs.append([])
+        for images in batches:
+            assert images.dtype == np.float32 and len(images) == 10
+            self.outputs[-1].append(images)
+            yield images.std(axis=0).mean(axis=(1, 2, 3))
 
 
 def few_images(monkeypatch, images):
@@ -141,6 +169,52 @@ def test_the_same_seed_gives_the_same_numbers(held, path, task, images, setting,
     other = Setting(setting.networks, *images, seed=1, cache_dir=folder / 'cache')
     assert registry.computed('swd_latent', of_networks(held, path, other).task, 8,
                              METRICS) != first
+
+
+def test_fid_is_of_all_training_images_and_ten_translations_of_each_source(
+        held, path, images, folder):
+    features = Features()
+    setting = Setting(features, *images, cache_dir=folder / 'statistics')
+    task = of_networks(held, path, setting).task
+    values = registry.evaluate('fid_latent', task, METRICS)
+    assert list(values)[1:] == [f'fid_latent/{pair}' for pair in PAIRS]
+    # For each target once its training images, then ten translations of each source's images.
+    assert features.counts == [6, 30, 50, 8, 400, 50, 4, 400, 30]
+    fakes = np.concatenate(list(task.fakes.images(task.fakes.batches(
+        (1, 0), task.fakes.styles('latent', 0), 3, 10), to_still))).mean(axis=(1, 2))
+    reals = DomainSet(images[0], 0, 32).read(32, range(6)).mean(axis=(1, 2))
+    expected = frechet.frechet_distance(reals.mean(axis=0), np.cov(reals, rowvar=False),
+                                        fakes.mean(axis=0), np.cov(fakes, rowvar=False))
+    assert values['fid_latent/dog2cat'] == pytest.approx(expected, rel=1e-6)
+    again = of_networks(held, path, Setting(features, *images, cache_dir=folder / 'statistics'))
+    features.counts.clear()
+    assert registry.evaluate('fid_latent', again.task, METRICS) == values
+    assert features.counts == [30, 50, 400, 50, 400, 30], 'statistics of reals are kept on disk'
+
+
+def test_lpips_is_of_the_outputs_of_one_source_and_batches_count_alike(
+        held, path, images, folder):
+    features = Features()
+    task = of_networks(held, path, Setting(features, None, images[1])).task
+    assert task.reals is None
+    values = registry.evaluate('lpips_reference', task, METRICS)
+    outputs = dict(zip(['dog2cat', 'wild2cat', 'cat2dog', 'wild2dog', 'cat2wild', 'dog2wild'],
+                       features.outputs))
+    assert [len(outputs[pair]) for pair in PAIRS] == [2, 2, 1, 1, 1, 1]
+    by_source = [some.std(axis=0).mean(axis=(1, 2, 3)) for some in outputs['cat2dog']]
+    assert [len(some) for some in by_source] == [32, 8]
+    expected = np.mean([np.mean(some) for some in by_source])
+    assert values['lpips_reference/cat2dog'] == pytest.approx(expected)
+    assert METRICS['lpips_reference'].badness(values) == -values['lpips_reference']
+    with pytest.raises(ValueError, match='swd_latent compares with real images'):
+        registry.evaluate('swd_latent', task, METRICS)
+
+
+def test_small_images_have_no_lpips(images, path):
+    task = of_networks(small_networks(img_size=16, w_hpf=1.0), path,
+                       Setting(Features(), *images)).task
+    with pytest.raises(ValueError, match='32 pixels a side or more; received 16'):
+        registry.evaluate('lpips_latent', task, METRICS)
 
 
 def test_training_measures_swd_by_default_and_seldom(images, held, path, monkeypatch):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metrics import alexnet, frechet, inception_v3, sliced_wasserstein
+from metrics import alexnet, frechet, sliced_wasserstein
 from metrics.reals import Reals
 from metrics.registry import IMAGES, Metric
 from metrics.task import FAKES
@@ -83,7 +83,7 @@ def measure_swd(task, most, guide):
 def measure_fid(task, outputs, guide):
     """FIDs of `outputs` translations of each source and all training images of the target."""
     def statistics(images):
-        moments = frechet.moments(task.networks.inception_v3(images), inception_v3.FEATURES)
+        moments = frechet.moments(task.networks.inception_v3(images))
         return moments.mean, moments.covariance
 
     def compare(pair, batches):

@@ -13,7 +13,7 @@ from metrics.reals import FOLDER, Reals
 from metrics.sources import DatasetSource
 from metrics.subjects import Subject
 from metrics.task import Task
-from translation.data import DomainImages, held_out, open_images
+from translation.data import DomainImages
 from translation.domain_sets import in_order_of, sets_of
 from translation.fakes import BATCH, Fakes
 from translation.metrics import METRICS, TrainingImages
@@ -35,12 +35,6 @@ class Setting:
         if what not in self.opened:
             self.opened[what] = compute()
         return self.opened[what]
-
-
-def images_of_run(config):
-    """(to train with, to validate with): the DomainImages of a TranslationRunConfig."""
-    images = open_images(config.data)
-    return (images, open_images(config.val)) if config.val else held_out(images, config.holdout)
 
 
 def _val_sets(setting, config, domains):
