@@ -1,4 +1,5 @@
 # make demo       everything from a folder of images to a trained network and its samples
+# make demo-translation   digits in three styles, translated from each into the others
 # make test       the tests; make test-slow: those that take minutes
 # make lint       ruff: style and mistakes that a reader of the code alone can find
 # make docs       docs/options.md from the code: every option, preset and flag
@@ -11,7 +12,7 @@ PYTHON := $(VENV)/bin/python
 SET_UP := $(VENV)/.ready
 export LANE
 
-.PHONY: help demo test test-slow test-lanes test-core lint docs
+.PHONY: help demo demo-translation test test-slow test-lanes test-core lint docs
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -30,6 +31,16 @@ demo: $(SET_UP) | datasets/digits
 	$(PYTHON) train.py --data=datasets/digits --preset=digits --outdir=results
 	@network=$$(ls results/*-digits-*/network-final.safetensors | tail -n 1) && set -x && \
 	$(PYTHON) pretrained_example.py --network=$$network --outdir=out/digits
+
+datasets/styles: | $(SET_UP)
+	$(PYTHON) demo_digits.py datasets/styles --styles
+
+demo-translation: $(SET_UP) | datasets/styles
+	$(PYTHON) train_translation.py --data=datasets/styles/train --val=datasets/styles/val --preset=small \
+		--outdir=results
+	@network=$$(ls results/*-stargan2-styles-*/network-final.safetensors | tail -n 1) && set -x && \
+	$(PYTHON) translate.py --network=$$network --source=datasets/styles/val/chalk --domain=ink,neon \
+		--seeds=0-3 --sheet --outdir=out/styles
 
 test: $(SET_UP)
 	$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile
