@@ -21,7 +21,11 @@ NOT_VALUES = {'kimg', 'nimg', 'tick', 'seconds', 'count', 'seed', 'minibatch', '
 LABELS = {'loss_D': 'loss of D, mean of a tick', 'loss_G': 'loss of G, mean of a tick',
           'score_real': 'mean score of reals', 'score_fake': 'mean score of fakes',
           'penalty': 'gradient penalty', 'lod': 'lod (level of detail)',
-          'images_per_sec': 'images per second'}
+          'images_per_sec': 'images per second',
+          # Of runs of train_translation.py, which have none of those above but the last.
+          **{name: name for name in ('D/latent_real', 'D/latent_fake', 'D/latent_reg',
+                                     'G/latent_adv', 'G/latent_sty', 'G/latent_ds',
+                                     'G/latent_cyc')}}
 KIMG_LABEL = 'kimg (thousands of real images shown)'
 PANEL_INCHES, LEGEND_LINE_INCHES = (7.0, 2.4), 0.24
 MOST_IN_ONE_COLUMN = 4
@@ -65,9 +69,10 @@ def read_run(run_dir):
     if os.path.isfile(stats_path):
         for record in _records(stats_path):
             _add(ticks, record, (*LABELS, 'resolution'))
-    if 'lod' not in ticks:
+    if not ticks:
         raise ValueError(f'{run_dir}: nothing to draw yet: its {STATS_FILE} gets a line with each '
-                         'finished tick; received none. Is it a run directory of train.py?')
+                         'finished tick; received none. Is it a run directory of train.py or '
+                         'train_translation.py?')
     for name in sorted(os.listdir(run_dir)):
         if re.fullmatch(r'metric-.+\.jsonl', name):
             for record in _records(os.path.join(run_dir, name)):
@@ -86,7 +91,7 @@ def names_of(runs):
 def full_resolution_log2(runs):
     """R, where all runs have the same; else None."""
     found = {int(math.log2(run.ticks['resolution'][kimg])) + int(lod)
-             for run in runs for kimg, lod in list(run.ticks['lod'].items())[:1]
+             for run in runs for kimg, lod in list(run.ticks.get('lod', {}).items())[:1]
              if kimg in run.ticks.get('resolution', {})}
     return found.pop() if len(found) == 1 else None
 

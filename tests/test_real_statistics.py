@@ -167,7 +167,7 @@ def test_training_uses_the_same_statistics(datasets, tmp_path, monkeypatch):
     network = tmp_path / 'network.safetensors'
     network.write_bytes(b'')
     held = Snapshot(None, None, None, 1.0, 0.0)
-    first, second = (metric.measure(held, network, tick_seconds=1)[0] for _ in range(2))
+    first, second = (metric.measure(held, network)[0] for _ in range(2))
     assert first == second
     assert networks.calls == 2 + 3 + 3  # 40 reals, 32 at a time, once; 40 fakes, 16 at a time
     expected = Reals(DatasetSource(datasets[0], 32, True, 7), networks,
