@@ -15,7 +15,7 @@ digits and of styles, are trained on real images; then, for each ordered pair of
 
 A run that was stopped goes on when the same command is given again. Fails where a mean misses.
 
-    python benchmarks/translation_quality.py [--outdir=out/translation-quality] [--total_kimg=64]
+    python benchmarks/translation_quality.py [--outdir=out/translation-quality] [--total_kimg=112]
 """
 
 from __future__ import annotations
@@ -120,18 +120,16 @@ def command_line():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--outdir', default=os.path.join(ROOT, 'out', 'translation-quality'))
-    parser.add_argument('--total_kimg', type=float, help="default: the preset's")
+    parser.add_argument('--total_kimg', type=float, default=112, help='default: 112')
     return parser
 
 
 def main():
     args = command_line().parse_args()
-    folder = os.path.join(args.outdir, 'styles')
+    folder, results = (os.path.join(args.outdir, name) for name in ('styles', 'results'))
     run('demo_digits.py', folder, '--styles')
-    results, length = os.path.join(args.outdir, 'results'), (
-        [] if args.total_kimg is None else [f'--total_kimg={args.total_kimg}'])
     run('train_translation.py', f'--data={folder}/train', f'--val={folder}/val', '--preset=small',
-        f'--outdir={results}', '--metrics=none', *length)
+        f'--outdir={results}', '--metrics=none', f'--total_kimg={args.total_kimg}')
     network = os.path.join(list(directory.run_dirs(results).values())[-1], directory.FINAL)
     translator = Translator(snapshot.load(network, averages_only=True))
     train, val = (images_of(os.path.join(folder, split)) for split in ('train', 'val'))
