@@ -20,7 +20,8 @@ def whole_file(path, durable=True):
 
     durable: as for `write_atomically`. An error or Ctrl-C removes it; what was there before stays.
     """
-    temporary = f'{os.fspath(path)}.part'
+    path = os.fspath(path)
+    temporary = f'{path}.part'
     try:
         with open(temporary, 'wb') as file:
             yield file
