@@ -86,6 +86,7 @@ class Progress:
 
 def tables():
     """{whether of translation networks: {name: Metric}}"""
+    startup.load_tensorflow()
     from metrics.registry import METRICS
     from translation.metrics import METRICS as TRANSLATION
     return {False: METRICS, True: TRANSLATION}

@@ -21,7 +21,9 @@ MISSING = [
     ('generate_figures.py', '--network={}'), ('generate_video.py', '--network={}'),
     ('pretrained_example.py', '--network={}'), ('rank_images.py', '--network={}', '--data={}'),
     ('run_metrics.py', '--network={}', '--reals={}', '--metrics=swd16k'),
-    ('convert_network.py', '{}', 'out.safetensors'), ('dataset_tool.py', 'info', '{}')]
+    ('convert_network.py', '{}', 'out.safetensors'), ('dataset_tool.py', 'info', '{}'),
+    ('train_translation.py', '--data={}'),
+    ('translate.py', '--network={}', '--source={}', '--seeds=0')]
 
 
 def python(statements, **more):
