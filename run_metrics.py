@@ -26,7 +26,7 @@ FLAGS = flags.FLAGS
 
 DEFAULT_METRICS = {False: ['swd16k'], True: ['swd_latent', 'swd_reference']}  # {translation: ...}
 
-shared_flags.define('network', *feature_flags.HELP, *feature_flags.TRANSLATION_HELP)
+shared_flags.define('network', 'face_network', *feature_flags.HELP, *feature_flags.TRANSLATION_HELP)
 flags.DEFINE_string('run', None, 'A run: its number in --results, or its directory.')
 flags.DEFINE_string('snapshot', 'latest', "With --run: which of its networks; 'latest', 'all' or "
                     'a kimg.')
@@ -37,8 +37,6 @@ flags.DEFINE_string('reals', None, 'Data set, or folder or zip of images, which 
 flags.DEFINE_string('val', None, 'Of a translation network: images to translate and to take styles '
                     'from, a folder for each domain, or a labelled data set. Default: those that '
                     'the run was validated with.')
-flags.DEFINE_string('face_network', None, 'Path of wing.ckpt, which finds faces: for translation '
-                    'networks with w_hpf above 0.')
 flags.DEFINE_string('fakes', None, 'Images to measure in place of a network: as --reals.')
 flags.DEFINE_boolean('mirror_augment', None, 'Flip reals at random, as training did. Default: as '
                      'the run did; else no.')

@@ -12,7 +12,6 @@ Options not given come from the preset. 1 kimg = 1000 real images shown to the d
 """
 
 import os
-import sys
 
 from absl import flags
 
@@ -48,9 +47,7 @@ flags.DEFINE_float('resume_kimg', None, 'With weights from a network file: where
 flags.DEFINE_string('metrics', 'auto', 'What to measure after each network snapshot: names '
                     "separated by commas, 'none', or 'auto' = swd16k, as often as 5% of the "
                     'time allows. The best network by the first metric is kept as network-best-*.')
-shared_flags.define(*feature_flags.HELP)
-flags.DEFINE_integer('num_gpus', None, 'GPUs of this machine that share the minibatch; default: '
-                     'all, or the CPU where there are none.', lower_bound=1)
+shared_flags.define(*feature_flags.HELP, 'num_gpus')
 flags.DEFINE_enum('strategy', 'mirrored', ['mirrored', 'multi_worker'], "'mirrored' = this machine "
                   "alone; 'multi_worker' = several machines, which TF_CONFIG or Slurm name. The "
                   'same command is started on each.')
@@ -122,7 +119,6 @@ def main(args):
         print('Dry run: the images would be converted, then trained on; nothing was written.')
         return 0
     startup.load_tensorflow()
-    from runs import stopping
     from training import loop, starting
     from training.dataset import TFRecordDataset
     replicas = found_replicas()
@@ -139,14 +135,10 @@ def main(args):
         return 0
     if start.complete:
         return 0
-    try:
-        starts = starting.Starts(start.config, FLAGS.outdir)
-        with training_run.run_directory(starts, start, replicas) as run_dir:
-            loop.train(start.config, run_dir, start.initial, start.kimg, metrics, replicas)
-    except stopping.Interrupted as interrupted:
-        print(f'{os.path.basename(sys.argv[0])}: {interrupted}', file=sys.stderr)
-        return 130
-    return 0
+    return training_run.exit_code(
+        lambda run_dir: loop.train(start.config, run_dir, start.initial, start.kimg, metrics,
+                                   replicas),
+        starting.Starts(start.config, FLAGS.outdir), start, replicas)
 
 
 def print_forecast(start, dataset, replicas):

@@ -10,9 +10,6 @@
 a labelled data set of dataset_tool.py. Options not given come from the preset.
 """
 
-import os
-import sys
-
 from absl import flags
 
 from cli import feature_flags, options, shared_flags, startup, training_run
@@ -37,11 +34,7 @@ flags.DEFINE_string('resume', 'auto', "'auto' = resume the newest run with the s
 flags.DEFINE_string('metrics', 'auto', "What to measure after each network snapshot: names, 'none' "
                     "or 'auto' = swd_latent and swd_reference, which need no download, for at most "
                     "5% of the time.")
-shared_flags.define(*feature_flags.TRANSLATION_HELP)
-flags.DEFINE_string('face_network', None, 'wing.ckpt of Adaptive Wing Loss, for faces with w_hpf '
-                    'above 0. Default: no masks.')
-flags.DEFINE_integer('num_gpus', None, 'GPUs of this machine that share the minibatch; default: '
-                     'all, or the CPU where there are none.', lower_bound=1)
+shared_flags.define(*feature_flags.TRANSLATION_HELP, 'face_network', 'num_gpus')
 flags.DEFINE_boolean('dry_run', False, 'Check everything, say how long it would take, write '
                      'nothing.')
 options.define_flags(OPTIONS)
@@ -81,7 +74,6 @@ def chosen_metrics(config, images, val, mask_fn):
 def main(args):
     startup.refuse_positional(args)
     startup.load_tensorflow()
-    from runs import stopping
     from training import replicas as devices
     from translation import data, face_masks, forecast, loop
     from translation.starting import Starts
@@ -92,7 +84,7 @@ def main(args):
     starts = Starts(config, FLAGS.outdir, domains)
     start = starts.find(FLAGS.resume)
     config = start.config
-    images, val = loop.opened(config)
+    images, val = loop.opened(config, check=not start.complete)
     mask_fn = face_masks.mask_fn(config.networks, FLAGS.face_network)
     metrics = chosen_metrics(config, images, val, mask_fn)
     print('\n'.join(plan_lines(config, images, val, start)))
@@ -103,14 +95,9 @@ def main(args):
         return 0
     if start.complete:
         return 0
-    try:
-        with training_run.run_directory(starts, start, replicas) as run_dir:
-            loop.train(config, run_dir, images, val, start.initial, start.kimg, metrics, replicas,
-                       mask_fn)
-    except stopping.Interrupted as interrupted:
-        print(f'{os.path.basename(sys.argv[0])}: {interrupted}', file=sys.stderr)
-        return 130
-    return 0
+    return training_run.exit_code(
+        lambda run_dir: loop.train(config, run_dir, images, val, start.initial, start.kimg, metrics,
+                                   replicas, mask_fn), starts, start, replicas)
 
 
 if __name__ == '__main__':

@@ -38,10 +38,8 @@ flags.DEFINE_string('s', None, 'Instead of seeds: .npz file of styles that --sav
 flags.DEFINE_string('save_s', None, 'Also write the styles to this .npz file, for --s.')
 flags.DEFINE_boolean('sheet', False, 'One picture, sheet.png: sources at the top, styles below.')
 flags.DEFINE_boolean('film', False, 'A film, film.mp4: from each style to the next of its domain.')
-flags.DEFINE_string('face_network', None, 'Path of wing.ckpt, which finds faces: for networks with '
-                    'w_hpf above 0, to keep details of the source.')
 flags.DEFINE_string('outdir', 'out/translations', 'Where the pictures are written.')
-shared_flags.define('cache_dir')
+shared_flags.define('face_network', 'cache_dir')
 flags.mark_flags_as_required(['network', 'source'])
 
 

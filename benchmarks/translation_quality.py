@@ -53,7 +53,7 @@ def images_of(folder):
     for style, members in zip(found.domains, found.members):
         pixels = np.stack([np.asarray(found.read(member)) for member in members])
         digits = np.array([int(member[-5]) for member in members])   # 0123-7.png
-        result[style] = pixels.astype(np.float32) / 127.5 - 1, digits
+        result[style] = data.in_range(pixels), digits
     return result
 
 

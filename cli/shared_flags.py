@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from absl import flags
@@ -36,6 +37,12 @@ SHARED = {  # {flag: (how absl defines it, help)}; the default of all is None
                                     'coarse.'),
     'class_idx': (flags.DEFINE_integer, 'Class of all images, for a conditional network. Default: '
                                         'each class in turn.'),
+    'num_gpus': (functools.partial(flags.DEFINE_integer, lower_bound=1),
+                 'GPUs of this machine that share the minibatch; default: all, or the CPU where '
+                 'there are none.'),
+    'face_network': (flags.DEFINE_string, 'Path of wing.ckpt, which finds faces: for translation '
+                                          'networks with w_hpf above 0, to keep details of the '
+                                          'source. Default: no masks.'),
     'cache_dir': (flags.DEFINE_string, 'Where downloads are kept. Default: $STYLEGAN_CACHE_DIR or '
                                        '~/.cache/stylegan-tf2.'),
     **{name: (flags.DEFINE_string, text) for name, text in

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from metrics.vgg16 import LPIPS_DEVIATION, LPIPS_MEAN, linear_weights, variable
+from metrics.vgg16 import LPIPS_DEVIATION, LPIPS_MEAN, convolutions, linear_weights
 
 LAYERS = (0, 3, 6, 8, 10)     # torchvision's features.N
 STRIDES = (4, 1, 1, 1, 1)
@@ -28,14 +28,8 @@ class AlexNet(tf.Module):
 
     def __init__(self, weights):
         super().__init__()
-        missing = [f'features.{i}.{part}' for i in LAYERS for part in ('weight', 'bias')
-                   if f'features.{i}.{part}' not in weights]
-        if missing:
-            raise ValueError(f'AlexNet: {len(missing)} of its weights are missing, {missing[0]} '
-                             'for one; the names must be those of torchvision\'s alexnet.')
-        self.kernels = [variable(weights[f'features.{i}.weight'].transpose(2, 3, 1, 0))
-                        for i in LAYERS]
-        self.biases = [variable(weights[f'features.{i}.bias']) for i in LAYERS]
+        self.kernels, self.biases = convolutions(
+            weights, [f'features.{i}' for i in LAYERS], 'AlexNet', 'alexnet')
 
     def activations(self, x):
         """Normalised images [N, H, W, 3] -> the activations of the five layers."""

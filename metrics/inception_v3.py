@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from metrics.vgg16 import DEVIATION, MEAN
+from metrics.vgg16 import DEVIATION, MEAN, check_there
 
 SIZES = (256, 299)      # that images are scaled to, one after the other
 EPSILON = 0.001         # of batch normalisation
@@ -85,13 +85,9 @@ class InceptionV3(tf.Module):
 
     def __init__(self, weights):
         super().__init__()
-        missing = [f'{layer}.{part}' for layer in LAYERS for part in (
-            'conv.weight', 'bn.weight', 'bn.bias', 'bn.running_mean', 'bn.running_var')
-            if f'{layer}.{part}' not in weights]
-        if missing:
-            raise ValueError(f'Inception-v3: {len(missing)} of its weights are missing, '
-                             f'{missing[0]} for one; the names must be those of torchvision\'s '
-                             'inception_v3.')
+        check_there(weights, [f'{layer}.{part}' for layer in LAYERS for part in (
+            'conv.weight', 'bn.weight', 'bn.bias', 'bn.running_mean', 'bn.running_var')],
+                    'Inception-v3', 'inception_v3')
         self.kernels, self.biases = {}, {}
         for layer in LAYERS:
             kernel = weights[f'{layer}.conv.weight'].transpose(2, 3, 1, 0)

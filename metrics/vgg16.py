@@ -33,6 +33,27 @@ def variable(array):
     return tf.Variable(np.ascontiguousarray(array, np.float32), trainable=False)
 
 
+def check_there(weights, names, network, file):
+    """ValueError where weights of a file of torchvision's are missing.
+
+    Args:
+        weights: {torchvision's name: array}; names: of those that are needed.
+        network: what it is called; file: what torchvision calls it.
+    """
+    missing = [name for name in names if name not in weights]
+    if missing:
+        raise ValueError(f'{network}: {len(missing)} of its weights are missing, {missing[0]} for '
+                         f'one; the names must be those of torchvision\'s {file}.')
+
+
+def convolutions(weights, layers, network, file):
+    """(kernels [H, W, in, out], biases) of torchvision's `layers`; else as for `check_there`."""
+    check_there(weights, [f'{layer}.{part}' for layer in layers for part in ('weight', 'bias')],
+                network, file)
+    return ([variable(weights[f'{layer}.weight'].transpose(2, 3, 1, 0)) for layer in layers],
+            [variable(weights[f'{layer}.bias']) for layer in layers])
+
+
 def linear_weights(weights, count):
     """[C] of each of `count` layers, from {'lin0.model.1.weight': [1, C, 1, 1], ...}."""
     names = [f'lin{i}.model.1.weight' for i in range(count)]
@@ -53,16 +74,9 @@ class VGG16(tf.Module):
 
     def __init__(self, weights):
         super().__init__()
-        names = [f'features.{i}' for block in BLOCKS for i in block]
         self.with_classifier = 'classifier.3.weight' in weights
-        missing = [f'{name}.{part}' for name in names for part in ('weight', 'bias')
-                   if f'{name}.{part}' not in weights]
-        if missing:
-            raise ValueError(f'VGG16: {len(missing)} of its weights are missing, {missing[0]} for '
-                             'one; the names must be those of torchvision\'s vgg16.')
-        self.kernels = [variable(weights[f'{name}.weight'].transpose(2, 3, 1, 0))
-                        for name in names]
-        self.biases = [variable(weights[f'{name}.bias']) for name in names]
+        self.kernels, self.biases = convolutions(
+            weights, [f'features.{i}' for block in BLOCKS for i in block], 'VGG16', 'vgg16')
         if self.with_classifier:
             fc1 = weights['classifier.0.weight']
             channels = self.biases[-1].shape[0]

@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import io
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -14,12 +15,25 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
-def results_of(script, command_lines):
-    """What each command line of SCRIPT.py gave, in order."""
+def results_of(script, command_lines, **environment):
+    """What each command line of SCRIPT.py gave, in order; environment: what is to differ in it."""
     process = subprocess.run([sys.executable, __file__, script], input=json.dumps(command_lines),
-                             capture_output=True, text=True, cwd=ROOT)
+                             capture_output=True, text=True, cwd=ROOT,
+                             env={**os.environ, **environment})
     assert process.returncode == 0, process.stderr
     return json.loads(process.stdout)
+
+
+def offline_results_of(script, folder, cases):
+    """{case: what its command line gave} of {case: flags}, each with an --outdir of its name.
+
+    All folders are below `folder`, the cache too; nothing can be downloaded.
+    """
+    nowhere = dict.fromkeys(('http_proxy', 'https_proxy'), 'http://127.0.0.1:9')
+    results = results_of(script, [[f'--outdir={folder / case}', *line]
+                                  for case, line in cases.items()],
+                         STYLEGAN_CACHE_DIR=str(folder / 'cache'), **nowhere)
+    return dict(zip(cases, results))
 
 
 def _serve(script, command_lines):

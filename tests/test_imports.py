@@ -40,7 +40,7 @@ MAY_IMPORT = {
     'presets': {'build', 'config'},
     'rollback': {'layers'},
     'run_state': {'layers', 'replicas'},
-    'run': {'cluster', 'layers', 'memory', 'rollback'},
+    'run': {'cluster', 'config', 'layers', 'memory', 'precision', 'rollback'},
     'schedule': {'config'},
     'arithmetic': {'config'},
     'remaining': {'arithmetic', 'schedule'},

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import sklearn
-from commands import results_of
+from commands import offline_results_of
 from feature_files import InceptionGraph
 from small_data import write_dataset
 
@@ -85,13 +85,7 @@ def outcomes(tmp_path_factory):
         'gpus': [*of_network, '--num_gpus=99'],
         'run_number': ['--run=4', f'--results={folder / "results"}'],
     }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('STYLEGAN_CACHE_DIR', str(folder / 'cache'))
-        for scheme in ('http', 'https'):
-            patch.setenv(f'{scheme}_proxy', 'http://127.0.0.1:9')
-        results = results_of('run_metrics', [[f'--outdir={folder / case}', *line]
-                                             for case, line in cases.items()])
-    return folder, dict(zip(cases, results))
+    return folder, offline_results_of('run_metrics', folder, cases)
 
 
 def records(folder, metric='swd16k'):

@@ -5,7 +5,7 @@ import json
 import pytest
 import safetensors.numpy
 import torchvision_weights as weights
-from commands import results_of
+from commands import offline_results_of
 from small_translation import small_networks, write_images
 
 from formats.files import file_sha256
@@ -77,13 +77,7 @@ def outcomes(tmp_path_factory):
         'unknown': [*whole, '--metrics=beauty'],
         'folder': [f'--network={network}', f'--reals={folder}/none', f'--val={val}'],
     }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('STYLEGAN_CACHE_DIR', str(folder / 'cache'))
-        for scheme in ('http', 'https'):
-            patch.setenv(f'{scheme}_proxy', 'http://127.0.0.1:9')
-        results = results_of('run_metrics', [[f'--outdir={folder / case}', *line]
-                                             for case, line in cases.items()])
-    return folder, dict(zip(cases, results))
+    return folder, offline_results_of('run_metrics', folder, cases)
 
 
 def records(folder, metric):

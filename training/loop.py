@@ -7,7 +7,7 @@ import tensorflow as tf
 from runs.snapshot_metrics import SnapshotMetrics
 from training import run
 from training.arithmetic import costs_of
-from training.config import Precision, RunConfig
+from training.config import RunConfig
 from training.config_json import to_json
 from training.dataset import TFRecordDataset
 from training.distance import compiled_distance
@@ -15,7 +15,6 @@ from training.grid import SampleGrid
 from training.iterations import Iterations
 from training.memory import wants_probe
 from training.outputs import NoOutputs, Outputs
-from training.precision import worthwhile
 from training.progress import resume_line, tick_line, tick_stats
 from training.remaining import Pace
 from training.replicas import Replicas
@@ -24,15 +23,9 @@ from training.state import TrainingState
 
 
 def new_state(config: RunConfig, log, replicas: Replicas):
-    """Fresh networks and optimizers of a run, in the arithmetic that this machine has."""
-    with log.phase('Building the networks'):
-        tf.keras.utils.set_random_seed(config.seed)
-        precision = worthwhile(Precision(config.precision, config.num_fp16_res))
-        state = TrainingState(config.G, config.D, precision, replicas.strategy)
-    if precision.name != config.precision:
-        log.say(f'--precision={config.precision}: this machine has no arithmetic for it, so '
-                f'it is computed in {precision.name}, which is faster here.')
-    return state
+    """Fresh networks and optimizers of a run."""
+    return run.new_state(lambda *how: TrainingState(config.G, config.D, *how), config, log,
+                         replicas)
 
 
 class Run(run.Run):

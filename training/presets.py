@@ -192,8 +192,8 @@ def run_config(preset, data, resolution, num_channels, label_size, overrides=Non
                                      ('losses', LossConfig, chosen.losses),
                                      ('schedule', ScheduleConfig,
                                       chosen.schedule_for(resolution, num_gpus))):
-        parts[name] = part_class(**{**fields, **_belonging(part_class, overrides)})
-    run = {**chosen.run, **_belonging(RunConfig, overrides)}
+        parts[name] = part_class(**{**fields, **belonging(part_class, overrides)})
+    run = {**chosen.run, **belonging(RunConfig, overrides)}
     unknown = set(overrides) - {item.name for part in (G_class, D_class, LossConfig, ScheduleConfig,
                                                        RunConfig)
                                 for item in dataclasses.fields(part)}
@@ -203,6 +203,7 @@ def run_config(preset, data, resolution, num_channels, label_size, overrides=Non
     return RunConfig(data=data, num_gpus=num_gpus, **parts, **run)
 
 
-def _belonging(config_class, overrides):
+def belonging(config_class, overrides):
+    """Those of {field: value} that are fields of this config."""
     names = {item.name for item in dataclasses.fields(config_class)}
     return {name: value for name, value in overrides.items() if name in names}

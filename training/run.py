@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import os
+
+import tensorflow as tf
 
 from runs.checkpoints import Checkpoints, NoCheckpoints
 from runs.clock import Clock
@@ -11,12 +14,29 @@ from runs.directory import CHECKPOINTS, OPTIONS_FILE, save_options
 from runs.log import NoLog, RunLog
 from runs.stopping import Interrupted, StopSignal
 from training.cluster import plain_losses
+from training.config import Precision
 from training.layers import copy_weights
 from training.memory import RunMemory
+from training.precision import worthwhile
 from training.rollback import Recovery, first_not_finite
 
 
-class Run:
+def new_state(make, config, log, replicas):
+    """The fresh state of a run, in the arithmetic that this machine has.
+
+    make: (Precision, tf.distribute strategy) -> RunState.
+    """
+    with log.phase('Building the networks'):
+        tf.keras.utils.set_random_seed(config.seed)
+        precision = worthwhile(Precision(config.precision, config.num_fp16_res))
+        state = make(precision, replicas.strategy)
+    if precision.name != config.precision:
+        log.say(f'--precision={config.precision}: this machine has no arithmetic for it, so '
+                f'it is computed in {precision.name}, which is faster here.')
+    return state
+
+
+class Run(abc.ABC):
     """A training run: its parts, and what is done with them between two iterations.
 
     Made of the parts that are alike in every kind of run. A subclass adds `iterations`, `outputs`
@@ -35,23 +55,23 @@ class Run:
 
     # What a kind of run defines.
 
+    @abc.abstractmethod
     def schedule(self, nimg=None):
         """What holds at this moment, or after `nimg` images: resolution, minibatch, tick_kimg."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def stats(self, sched):
         """{name: number or text} of this tick, a line of stats.jsonl; the sums start anew."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def line(self, stats):
         """The progress line."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def resume_line(self):
         """Where a run resumes, in words."""
-        raise NotImplementedError
 
-    def probe(self):
+    def probe(self):  # noqa: B027 (most kinds have nothing to try)
         """Tries what needs the most memory, so that too little shows now, not in days."""
 
     @property

@@ -48,12 +48,13 @@ def open_images(path, check=True):
     """The DomainImages of a folder or zip of domain folders, or of a labelled TFRecord data set.
 
     Args:
-        check: decode each image of a folder now, rather than find a damaged one after days.
+        check: decode each image of a folder, or verify the records, now, rather than find a
+            damaged one after days.
     Raises:
         ValueError: fewer than two domains, one without images, images of no domain, unusable ones.
     """
     path = os.fspath(path)
-    images = _of_records(path) if is_dataset(path) else _of_folders(path, check)
+    images = (_of_records if is_dataset(path) else _of_folders)(path, check)
     if len(images.domains) < 2:
         raise ValueError(f'{printable(path)}: has images of one domain only '
                          f'({printable(images.domains[0])}); translation needs two or more, each '
@@ -107,8 +108,8 @@ def _some(names):
     return ', '.join(map(printable, names[:SHOWN])) + (', ...' if len(names) > SHOWN else '')
 
 
-def _of_records(path):
-    dataset = TFRecordDataset(path, max_label_size='full')
+def _of_records(path, check):
+    dataset = TFRecordDataset(path, max_label_size='full', verify='auto' if check else False)
     labels = dataset.labels
     if not labels.shape[1] or not np.array_equal(np.sort(labels)[:, -2:].sum(axis=1),
                                                  np.ones(len(labels))):
@@ -185,6 +186,11 @@ def pixels(image, size):
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
 
 
+def in_range(images):
+    """uint8, an array or a tensor -> float32, [-1, 1], as networks take images."""
+    return (tf.cast(images, tf.float32) if tf.is_tensor(images) else np.float32(images)) / 127.5 - 1
+
+
 def augmented(image, size, randcrop_prob, rng):
     """`pixels` of the image, cropped with that probability and flipped with 1/2."""
     if rng.random() < randcrop_prob:
@@ -254,7 +260,7 @@ class TranslationStream:
         rows = tf.data.Dataset.range(2**62 // batch_size * size)
         rows = rows.map(row_in_graph, num_parallel_calls=available())  # Pillow lets threads run
         batches = rows.batch(size, drop_remainder=True).map(
-            lambda batch: Batch(*map(self._in_range, batch)))
+            lambda batch: Batch(*map(self._shown, batch)))
         return batches.prefetch(2).with_options(options)
 
     def _row_shapes(self):
@@ -263,5 +269,5 @@ class TranslationStream:
                      z_trg2=latent)
 
     @staticmethod
-    def _in_range(column):
-        return tf.cast(column, tf.float32) / 127.5 - 1 if column.dtype == tf.uint8 else column
+    def _shown(column):
+        return in_range(column) if column.dtype == tf.uint8 else column

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from training.sampler import to_float
+from translation.data import in_range
 
 BATCH = 32                              # sources at a time, and references
 GUIDES = LATENT, REFERENCE = 'latent', 'reference'
@@ -51,8 +52,7 @@ class Fakes:
 
     def _images(self, domain, numbers):
         """float32 [N, S, S, 3], [-1, 1]."""
-        images = self.val[domain].read(self.translator.config.img_size, numbers)
-        return images.astype(np.float32) / 127.5 - 1
+        return in_range(self.val[domain].read(self.translator.config.img_size, numbers))
 
     def _all_styles(self, domain):
         """Styles of all validation images of a domain: float32 [N, style_dim]."""

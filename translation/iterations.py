@@ -18,9 +18,6 @@ class Schedule(NamedTuple):
     resolution: int    # pixels
     minibatch: int     # images over all replicas
     tick_kimg: float   # thousands of images between two progress lines
-    lod: float = 0.0
-    level: int = 0
-    alpha: float = 0.0
 
 
 class Iterations:

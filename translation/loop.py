@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-
-import tensorflow as tf
-
 from runs.snapshot_metrics import SnapshotMetrics
 from training import run
-from training.config import Precision
 from training.outputs import NoOutputs
-from training.precision import worthwhile
 from training.progress import TIMES, timing_stats
 from training.remaining import Pace
 from training.replicas import Replicas
 from translation import data
+from translation.domain_sets import in_order_of
 from translation.iterations import Iterations, Schedule
 from translation.outputs import Outputs
 from translation.run_config import TranslationRunConfig, to_json
@@ -31,10 +26,7 @@ def opened(config: TranslationRunConfig, check=True):
         return data.held_out(images, config.holdout)
     val = data.open_images(config.val, check)
     data.check_validation(images, val)
-    # The domains' numbers are those of the images to train with.
-    members = dict(zip(val.domains, val.members))
-    return images, dataclasses.replace(val, domains=images.domains, members=tuple(
-        members[domain] for domain in images.domains))
+    return images, in_order_of(images.domains, val, 'val')
 
 
 def schedule_of(config):
@@ -43,11 +35,9 @@ def schedule_of(config):
 
 
 def new_state(config, log, replicas):
-    """Fresh networks and optimizers of a run, in the arithmetic that this machine has."""
-    with log.phase('Building the networks'):
-        tf.keras.utils.set_random_seed(config.seed)
-        precision = worthwhile(Precision(config.precision, config.num_fp16_res))
-        return TranslationState(config.networks, precision, replicas.strategy)
+    """Fresh networks and optimizers of a run."""
+    return run.new_state(lambda *how: TranslationState(config.networks, *how), config, log,
+                         replicas)
 
 
 class FlatPace(Pace):

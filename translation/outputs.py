@@ -6,7 +6,7 @@ import numpy as np
 
 from training import outputs
 from translation import sheets, snapshot
-from translation.data import pixels
+from translation.data import in_range, pixels
 from translation.sampler import Translator, to_still
 
 PSIS = (0.5, 0.7, 1.0)   # of the latent sheets (section 7 of the facts: the published ones)
@@ -32,7 +32,7 @@ class RunSheets:
         members = [images.members[domain][random.randint(len(images.members[domain]))]
                    for domain in y]
         rows = np.stack([pixels(images.read(member), size) for member in members])
-        return rows.astype(np.float32) / 127.5 - 1, np.array(y, np.int32)
+        return in_range(rows), np.array(y, np.int32)
 
     def given(self):
         """uint8 [H, W, 3]: the sources, the references below them."""
@@ -69,10 +69,9 @@ class Outputs(outputs.Outputs):
 
     def _held(self, sched):
         state = self.state
-        return snapshot.Snapshot(state.config, tuple(self.domains),
-                                 *(getattr(state, part) for part in (
-                                     *snapshot.AVERAGES, *snapshot.TRAINED)), state.kimg,
-                                 int(state.nimg) // self.config.batch)
+        return snapshot.Snapshot(state.config, tuple(self.domains), kimg=state.kimg,
+                                 iteration=int(state.nimg) // self.config.batch,
+                                 **{part: getattr(state, part) for part in state.NETWORKS})
 
     def _write_networks(self, path, sched):
         held = self._held(sched)

@@ -11,7 +11,7 @@ import numpy as np
 
 from conversion import decode
 from conversion.collection import Collection, find_collection, nearby, printable, read_file
-from translation.data import check_usable, pixels
+from translation.data import check_usable, in_range, pixels
 
 
 class Photos(NamedTuple):
@@ -33,8 +33,7 @@ class Photos(NamedTuple):
         square = decode.Rules(num_channels=3, crop='center')
         images = [decode.fit(decode.upright(read_file(self.collection.path, self.names[number]),
                                             square), square) for number in numbers]
-        return np.stack([pixels(image, self.img_size) for image in images]
-                        ).astype(np.float32) / 127.5 - 1
+        return in_range(np.stack([pixels(image, self.img_size) for image in images]))
 
     def first(self, count):
         """The first `count` of them."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Optional
 
 from training.config import check_run_fields, require
+from training.config_json import config_from_dict
+from training.presets import belonging
 from translation import config as networks_config
 from translation.config import TranslationConfig
 
@@ -78,14 +80,14 @@ def run_config(preset, data, num_domains, overrides=None, num_gpus=1):
     """
     if preset not in RUN_PRESETS:
         raise ValueError(f'--preset={preset}: must be one of {", ".join(RUN_PRESETS)}.')
-    overrides = dict(overrides or {})
-    ours = {item.name for item in dataclasses.fields(TranslationRunConfig)}
-    run = {name: overrides.pop(name) for name in list(overrides) if name in ours}
-    known = {item.name for item in dataclasses.fields(TranslationConfig)}
-    if set(overrides) - known:
-        raise ValueError(f'--{min(set(overrides) - known)}: there is no such option.')
+    overrides = overrides or {}
+    run, of_networks = (belonging(each, overrides)
+                        for each in (TranslationRunConfig, TranslationConfig))
+    unknown = set(overrides) - {*run, *of_networks}
+    if unknown:
+        raise ValueError(f'--{min(unknown)}: there is no such option.')
     networks = dataclasses.replace(networks_config.PRESETS[preset],
-                                   **{'num_domains': num_domains, **overrides})
+                                   **{'num_domains': num_domains, **of_networks})
     return TranslationRunConfig(data=data, networks=networks, num_gpus=num_gpus,
                                 **{**RUN_PRESETS[preset], **run})
 
@@ -100,4 +102,5 @@ def from_json(text):
     fields = json.loads(text)
     if fields.pop('architecture', None) != ARCHITECTURE:
         raise ValueError('it is not a run of train_translation.py')
-    return TranslationRunConfig(**{**fields, 'networks': TranslationConfig(**fields['networks'])})
+    networks = config_from_dict(TranslationConfig, fields['networks'])
+    return config_from_dict(TranslationRunConfig, {**fields, 'networks': networks})

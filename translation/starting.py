@@ -12,6 +12,8 @@ from translation.data import SPLITS
 FREE = {'total_kimg', 'tick_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks',
         'checkpoint_ticks', 'checkpoint_minutes', 'keep_checkpoints', 'keep_snapshots',
         'histograms', 'batch_gpu', 'sheet_images'}   # options that decide no number
+SHAPES = ('img_size', 'num_domains', 'latent_dim', 'hidden_dim', 'style_dim', 'conv_dim_base',
+          'max_conv_dim', 'w_hpf')   # of a TranslationConfig: what a network is, not how it trains
 
 
 class Starts(starting.Starts):
@@ -28,10 +30,9 @@ class Starts(starting.Starts):
 
     @property
     def data_description(self):
-        data = os.path.abspath(self.config.data)
-        name = os.path.basename(data)
+        name = starting.base_name(self.config.data)
         if name in SPLITS:   # of afhq/train the first says more
-            name = os.path.basename(os.path.dirname(data))
+            name = starting.base_name(os.path.join(self.config.data, os.pardir))
         return f'{name}-{self.config.num_gpus}gpu'
 
     @staticmethod
@@ -53,7 +54,3 @@ class Starts(starting.Starts):
 
     def default_kimg(self, config):
         return 0.0, ''
-
-
-SHAPES = ('img_size', 'num_domains', 'latent_dim', 'hidden_dim', 'style_dim', 'conv_dim_base',
-          'max_conv_dim', 'w_hpf')   # of a TranslationConfig: what a network is, not how it trains
