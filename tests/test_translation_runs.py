@@ -8,6 +8,7 @@ from commands import results_of
 from PIL import Image
 from safetensors.numpy import load_file
 
+from runs import directory
 from runs.directory import FINAL
 from translation import loop, snapshot
 from translation.iterations import Iterations
@@ -117,13 +118,28 @@ def test_the_same_command_goes_on_and_another_starts_anew(folder, whole, tmp_pat
         assert start.run_dir is None and changes in start.description
 
 
+@pytest.mark.parametrize('with_origin', [False, True])
+def test_latest_goes_on_with_other_rates_but_not_with_other_networks(folder, whole, tmp_path,
+                                                                     with_origin):
+    """As the advice after losses that are not finite says: --resume=latest and a lower --lr."""
+    run_dir = tmp_path / '00000-stargan2-lights-1gpu'
+    (run_dir / 'checkpoints/checkpoint-16').mkdir(parents=True)
+    (run_dir / 'training_options.json').write_text(to_json(config_of(folder)))
+    if with_origin:
+        directory.save_origin(run_dir, directory.origin(whole / FINAL, 0))
+    start = Starts(config_of(folder, lr=1e-5), str(tmp_path)).find('latest')
+    assert start.run_dir == str(run_dir) and start.config.networks.lr == 1e-5
+    with pytest.raises(ValueError, match='networks.style_dim: .*: 4 [|] this command: 8'):
+        Starts(config_of(folder, style_dim=8), str(tmp_path)).find('latest')
+
+
 def test_a_run_begins_with_somebodys_network_of_the_same_shape(folder, whole, tmp_path):
     starts = Starts(config_of(folder, seed=9, lambda_ds=3.0), str(tmp_path), ('bright', 'dark'))
     start = starts.find(str(whole / FINAL))
     assert start.initial.domains == ('bright', 'dark') and start.config.networks.lambda_ds == 3
     with pytest.raises(ValueError, match='its domains are bright, dark, those of .* cat, dog'):
         Starts(config_of(folder), str(tmp_path), ('cat', 'dog')).find(str(whole / FINAL))
-    with pytest.raises(ValueError, match='style_dim: .*: 4 | this command: 8'):
+    with pytest.raises(ValueError, match='style_dim: .*: 4 [|] this command: 8'):
         Starts(config_of(folder, style_dim=8), str(tmp_path)).find(str(whole / FINAL))
 
 

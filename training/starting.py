@@ -85,6 +85,14 @@ class Starts:
         """{part: config of a network} that must be the same in a run that is resumed."""
         return {'G': config.G, 'D': config.D}
 
+    @staticmethod
+    def fields_to_agree(has_origin):
+        """Fields of `networks` that a resumed run must have as this command has; None = all.
+
+        has_origin: whether it began with somebody's networks, and so has their architecture.
+        """
+        return DATA_FIELDS if has_origin else None
+
     def with_networks_of(self, other):
         """The run's config with the networks of another's, or of a loaded network file."""
         return dataclasses.replace(self.config, G=other.G, D=other.D)
@@ -224,7 +232,7 @@ class Starts:
         earlier = directory.load_options(run_dir, self.parse)
         has_origin = directory.has_origin(run_dir)
         check_same(f'run {os.path.basename(run_dir)}', self.networks(earlier),
-                    self.networks(self.config), fields=DATA_FIELDS if has_origin else None)
+                    self.networks(self.config), fields=self.fields_to_agree(has_origin))
         config = self.with_networks_of(earlier)  # a run from a network file has that one's
         nimg = newest_nimg(os.path.join(run_dir, directory.CHECKPOINTS))
         if nimg is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 
 from training import starting
@@ -39,8 +38,12 @@ class Starts(starting.Starts):
     def networks(config):
         return {'networks': config.networks}
 
+    @staticmethod
+    def fields_to_agree(has_origin):
+        return SHAPES
+
     def with_networks_of(self, other):
-        return dataclasses.replace(self.config, networks=other.networks)
+        return self.config   # of the same shape; weights of losses and rates are this command's
 
     def loaded(self, path):
         networks = snapshot.load_to_train_on(path)
