@@ -15,11 +15,11 @@ import os
 
 from absl import flags
 
-from cli import feature_flags, options, shared_flags, startup, training_run
+from cli import augment_flags, feature_flags, options, shared_flags, startup, training_run
 from conversion import cache, decode, from_images
 from training.config_json import run_config_from_json, to_json
 from training.field_types import FIELD_TYPES
-from training.presets import PRESETS, find_preset, run_config
+from training.presets import PRESETS, default_augment, find_preset, run_config
 
 FLAGS = flags.FLAGS
 OPTIONS = options.all_options()
@@ -53,6 +53,7 @@ flags.DEFINE_enum('strategy', 'mirrored', ['mirrored', 'multi_worker'], "'mirror
                   'same command is started on each.')
 flags.DEFINE_boolean('dry_run', False, 'Check everything, say what would be trained and '
                      'how long it would take, write nothing.')
+augment_flags.define()
 options.define_flags(OPTIONS)
 flags.register_multi_flags_validator(
     ['data', 'list_presets'], lambda values: values['data'] or values['list_presets'],
@@ -62,7 +63,14 @@ flags.register_multi_flags_validator(
 def configured(dataset, num_gpus, overrides):
     """The RunConfig that preset, data set and `overrides` name."""
     return run_config(FLAGS.preset, dataset.directory, dataset.resolution, dataset.num_channels,
-                      dataset.label_size, overrides, num_gpus)
+                      dataset.label_size, overrides, num_gpus, dataset.num_images)
+
+
+def overrides(dataset):
+    """{field of a config: value} of the flags that are given."""
+    given = augment_flags.given(FLAGS, default_augment(FLAGS.preset, dataset.num_images),
+                                find_preset(FLAGS.preset).augment)
+    return {**options.given(OPTIONS, FLAGS), **given}
 
 
 def print_plan(start, dataset, num_gpus):
@@ -123,9 +131,9 @@ def main(args):
     from training.dataset import TFRecordDataset
     replicas = found_replicas()
     dataset = TFRecordDataset(data, FLAGS.resolution, label_size)
-    wanted = configured(dataset, replicas.count, options.given(OPTIONS, FLAGS))
+    wanted = configured(dataset, replicas.count, overrides(dataset))
     start = found_start(wanted, replicas)
-    starting.check_minibatches(start.config)
+    starting.check_minibatches(start.config, dataset.num_images)
     metrics = chosen_metrics(dataset, start.config) if replicas.is_chief else {}
     if replicas.is_chief:
         print_plan(start, dataset, replicas.count)

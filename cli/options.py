@@ -22,8 +22,8 @@ flags.disclaim_key_flags()  # --help lists them with the script's own
 GROUPS = (('run', config.RunConfig), ('schedule', config.ScheduleConfig),
           ('losses', config.LossConfig),
           *(pair for row in ARCHITECTURES.values() for pair in zip('GD', row.configs)))
-NOT_OPTIONS = {'data', 'val', 'G', 'D', 'losses', 'schedule', 'networks', 'num_gpus',  # set in
-               # other ways
+NOT_OPTIONS = {'data', 'val', 'G', 'D', 'losses', 'schedule', 'augment', 'networks',
+               'num_gpus',                                            # set in other ways
                'resolution', 'num_channels', 'label_size', 'num_domains'}  # the data set's
 
 

@@ -175,5 +175,6 @@ def _stays(line, kimg):
 def _board_name(name):
     groups = {'loss': 'Loss', 'score': 'Score', 'sec': 'Timing', 'maintenance': 'Timing',
               'gpumem': 'Resources', 'cpumem': 'Resources', 'skipped': 'Loss', 'penalty': 'Loss',
-              'images': 'Timing'}
+              'images': 'Timing', 'augment': 'Augment', 'r': 'Augment',
+              'memorised': 'Augment'}
     return f'{groups.get(name.split("_")[0], "Progress")}/{name}'

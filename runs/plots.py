@@ -21,6 +21,8 @@ NOT_VALUES = {'kimg', 'nimg', 'tick', 'seconds', 'count', 'seed', 'minibatch', '
 LABELS = {'loss_D': 'loss of D, mean of a tick', 'loss_G': 'loss of G, mean of a tick',
           'score_real': 'mean score of reals', 'score_fake': 'mean score of fakes',
           'penalty': 'gradient penalty', 'lod': 'lod (level of detail)',
+          'augment': 'p of the augmentation', 'r_t': 'r_t, mean sign of D on reals',
+          'memorised': 'share memorised: 1 = D takes\nunseen reals for fakes',
           'images_per_sec': 'images per second',
           # Of runs of train_translation.py, which have none of those above but the last.
           **{name: name for name in ('D/latent_real', 'D/latent_fake', 'D/latent_reg',

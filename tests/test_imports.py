@@ -33,11 +33,13 @@ FILES = sorted(path.relative_to(ROOT)
 # All that each of these files of training may import from training. A file that is not named here
 # may import anything but the loop.
 MAY_IMPORT = {
-    'config': set(),
+    'config': {'pipes'},
+    'pipes': set(),
     'build': {'config', 'networks', 'networks_progan'},
-    'config_json': {'build', 'config'},
+    'config_json': {'build', 'config', 'pipes'},
     'plan': {'build', 'config_json', 'layers', 'schedule', 'summary'},
-    'presets': {'build', 'config'},
+    'presets': {'build', 'config', 'pipes', 'schedule'},
+    'memorising': {'augment', 'config', 'dataset', 'seeds'},
     'rollback': {'layers'},
     'run_state': {'layers', 'replicas'},
     'run': {'cluster', 'config', 'layers', 'memory', 'precision', 'rollback'},
@@ -57,8 +59,9 @@ MAY_IMPORT = {
     'field_types': {'config'},
     'reference': {'build', 'field_types', 'layers'},
     'snapshot': {'build', 'config_json', 'layers', 'reference'},
-    'state': {'adam', 'build', 'config', 'layers', 'replicas', 'run_state'},
-    'steps': {'config', 'layers', 'losses', 'networks', 'prepared', 'replicas', 'seeds', 'state'},
+    'state': {'adam', 'augment', 'build', 'config', 'layers', 'replicas', 'run_state'},
+    'steps': {'augment', 'config', 'layers', 'losses', 'networks', 'prepared', 'replicas', 'seeds',
+              'state'},
     'devices': set(),
     'sampler': {'devices', 'layers', 'networks'},
 }

@@ -76,7 +76,7 @@ def test_every_preset_fits_a_megapixel_and_the_stddev_groups(name):
     made_for = re.search(r'-(\d)gpu$', name)
     for num_gpus in (1, 2, 4, 8) if made_for is None else (int(made_for[1]),):
         config = config_of(name, 1024, num_gpus)
-        check_minibatches(config)
+        check_minibatches(config, 10**6)
         group = config.D.mbstd_group_size
         for resolution in (4, 8, 16, 32, 64, 128, 256, 512, 1024):
             kimg = full_resolution_kimg(resolution, config.schedule)

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Optional, Union
 
+from training.pipes import AugmentConfig
+
 NONLINEARITIES = ('lrelu', 'relu')
 # Guards against nonsense in files, not limits of the method.
 MAX_RESOLUTION, MAX_WIDTH, MAX_MAPPING_LAYERS = 8192, 65536, 64
@@ -315,6 +317,9 @@ class RunConfig:
     schedule: ScheduleConfig = ScheduleConfig()
     total_kimg: float = 25000          # length of training: images shown, in kimg
     mirror_augment: bool = False       # flip each real image left-right with probability 1/2
+    augment: Optional[AugmentConfig] = None  # what D is shown instead of images; none = images
+    holdout: int = 0                   # images that are never trained on: by D's scores of them a
+    # run tells whether it learns the others by heart
     minibatch_repeats: int = 4         # iterations for each reading of the schedule
     D_repeats: int = 1                 # D steps for each G step
     num_gpus: int = 1                  # devices that share the minibatch
@@ -353,7 +358,8 @@ class RunConfig:
 
     def __post_init__(self):
         check_run_fields(self)
-        for name, least in (('minibatch_repeats', 1), ('D_repeats', 1), ('G_smoothing_kimg', 0)):
+        for name, least in (('minibatch_repeats', 1), ('D_repeats', 1), ('G_smoothing_kimg', 0),
+                            ('holdout', 0)):
             require(getattr(self, name) >= least, name, f'at least {least}', getattr(self, name))
         require(re.fullmatch(r'1080p|4k|[1-9]\d{0,2}x[1-9]\d{0,2}', self.grid), 'grid',
                 "'1080p', '4k' or COLUMNSxROWS such as 20x10", self.grid)
@@ -365,3 +371,5 @@ class RunConfig:
         require(self.schedule.lod_initial_resolution <= self.G.resolution,
                 'lod_initial_resolution', f'at most {self.G.resolution}, as the data have',
                 self.schedule.lod_initial_resolution)
+        if self.augment is not None:
+            self.augment.transformations(self.G.num_channels)

@@ -8,6 +8,7 @@ import os
 
 from training.build import ARCHITECTURES, architecture_of
 from training.config import LossConfig, RunConfig, ScheduleConfig
+from training.pipes import AugmentConfig
 
 
 def config_from_dict(config_class, fields):
@@ -47,6 +48,8 @@ def run_config_from_json(text):
         fields[part] = network_config_from_dict(architecture, part, fields[part])
     fields['losses'] = config_from_dict(LossConfig, fields['losses'])
     fields['schedule'] = config_from_dict(ScheduleConfig, fields['schedule'])
+    if fields.get('augment') is not None:
+        fields['augment'] = config_from_dict(AugmentConfig, fields['augment'])
     return config_from_dict(RunConfig, fields)
 
 
@@ -54,13 +57,22 @@ def flat_options(config: RunConfig):
     """{'seed': 1000, 'schedule.minibatch_base': 16, ...}: a RunConfig as one level of names."""
     flat = {}
     for name, value in dataclasses.asdict(config).items():
-        inner = value if isinstance(value, dict) else None
-        flat.update({name: value} if inner is None else
-                    {f'{name}.{field}': item for field, item in inner.items()})
+        if not isinstance(value, dict):
+            flat[name] = value
+            continue
+        flat.update({f'{name}.{field}': item for field, item in value.items()})
+        if hasattr(getattr(config, name), 'kind'):  # where None would be a kind too
+            flat[name] = getattr(config, name).kind
     return {**flat, 'data': os.path.realpath(config.data)}
 
 
 def changed_options(earlier: RunConfig, config: RunConfig):
-    """The names of the options that differ between two RunConfigs."""
+    """The names of the options that differ between two RunConfigs.
+
+    Where only one of them has a part at all, such as augment, that is one name.
+    """
     theirs, ours = flat_options(earlier), flat_options(config)
-    return [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+    in_one = {name.partition('.')[0] for name in set(ours) ^ set(theirs)
+              if name.partition('.')[0] in {**ours, **theirs}}
+    return [name for name in {**ours, **theirs} if name in in_one
+            or name.partition('.')[0] not in in_one and ours.get(name) != theirs.get(name)]

@@ -178,6 +178,17 @@ def _epoch_order(num_images, seed, epoch):
     return np.random.default_rng([seed, epoch]).permutation(num_images)
 
 
+def _in_hash_order(num_images):
+    """All records, int64 [num_images], in an order that looks random and depends on nothing else.
+
+    By a hash of each record's number: images that are appended leave the order of the others.
+    """
+    x = np.arange(1, num_images + 1, dtype=np.uint64) * np.uint64(0x9e3779b97f4a7c15)
+    for shift, factor in ((30, 0xbf58476d1ce4e5b9), (27, 0x94d049bb133111eb)):  # splitmix64
+        x = (x ^ x >> np.uint64(shift)) * np.uint64(factor)
+    return np.argsort(x ^ x >> np.uint64(31), kind='stable')
+
+
 class TFRecordDataset:
     """A data set that is open for reading, checked before anything else happens.
 
@@ -196,12 +207,14 @@ class TFRecordDataset:
             False = none, 'auto' = all of each file up to 1 GiB (which also brings the small ones,
             whose reading is a matter of seeks, into memory), 64 of each larger one. Later every
             record is compared when it is read.
+        holdout: how many images no batch has; always the same ones.
 
     Attributes: name, directory, resolution, num_channels, num_images, label_size; labels,
-    float32 [num_images, label_size]; class_names, a list of label_size strings or None.
+    float32 [num_images, label_size]; class_names, a list of label_size strings or None; held_out
+    and trained, the records int64 that no batch has, and the others.
     """
 
-    def __init__(self, directory, resolution=None, max_label_size=0, verify='auto'):
+    def __init__(self, directory, resolution=None, max_label_size=0, verify='auto', holdout=0):
         self.directory = os.fspath(directory)
         self.name, paths = _files_of(self.directory)
         self.resolution = self._checked_resolution(resolution, 2**max(paths))
@@ -216,6 +229,11 @@ class TFRecordDataset:
                     f'{self.num_channels}; convert the images again')
         self.labels, self.class_names = self._read_labels(max_label_size)
         self.label_size = self.labels.shape[1]
+        if not 0 <= holdout < self.num_images:
+            raise ValueError(f'{self.directory}: holdout must be at least 0 and less than the '
+                             f'{self.num_images} images; received {holdout}')
+        self.held_out, self.trained = (np.sort(part) for part in np.split(
+            _in_hash_order(self.num_images), [holdout]))
         for level in self._levels.values():
             if verify is True or verify == 'auto' and level.num_bytes <= VERIFIED_WHOLE_BYTES:
                 level.verify(range(self.num_images))
@@ -228,9 +246,11 @@ class TFRecordDataset:
 
     def indices_at(self, position, count, seed):
         """Records int64 [count] at `position`, position + 1, ... of the endless stream."""
-        epochs, places = np.divmod(np.arange(position, position + count), self.num_images)
-        return np.concatenate([_epoch_order(self.num_images, seed, epoch)[places[epochs == epoch]]
-                               for epoch in np.unique(epochs)])
+        length = len(self.trained)
+        epochs, places = np.divmod(np.arange(position, position + count), length)
+        return self.trained[np.concatenate([
+            _epoch_order(length, seed, epoch)[places[epochs == epoch]]
+            for epoch in np.unique(epochs)])]
 
     def batches(self, resolution, minibatch, position, seed, share=(0, 1)):
         """The endless stream from `position` (in images) on, as a prefetching tf.data.Dataset.
@@ -263,8 +283,12 @@ class TFRecordDataset:
         return steps.map(load_in_graph).prefetch(ahead).with_options(options)
 
     def random_labels(self, seed, count):
-        """Labels float32 [count, label_size]: rows drawn uniformly by `seed`, non-negative ints."""
-        return self.labels[np.random.default_rng(seed).integers(self.num_images, size=count)]
+        """Labels float32 [count, label_size] of images drawn uniformly by `seed`.
+
+        seed: non-negative ints. Held-out images are not drawn.
+        """
+        drawn = np.random.default_rng(seed).integers(len(self.trained), size=count)
+        return self.labels[self.trained[drawn]]
 
     def source_names(self):
         """Names of the files that the images were made of, a list of str; None = not recorded."""

@@ -71,8 +71,12 @@ FIELD_TYPES = {  # {a field's type hint: what is known of it}
     config.Pairs: FieldType(_pairs, 'pairs such as 8:256,16:128', (tuple, list))}
 
 
+def _is_config(hint):
+    return any(map(dataclasses.is_dataclass, (hint, *typing.get_args(hint))))  # Optional[...] too
+
+
 def field_types(config_class):
     """{field: FieldType} of a config's fields, without those that are configs themselves."""
     hints = typing.get_type_hints(config_class)
     return {item.name: FIELD_TYPES[hints[item.name]] for item in dataclasses.fields(config_class)
-            if not dataclasses.is_dataclass(hints[item.name])}
+            if not _is_config(hints[item.name])}

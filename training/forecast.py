@@ -36,7 +36,7 @@ def in_words(seconds):
 def _trial_iterations(config, dataset, replicas, sched):
     """Seconds of one iteration that compiles, then of others, on black images."""
     precision = worthwhile(Precision(config.precision, config.num_fp16_res))
-    state = TrainingState(config.G, config.D, precision, replicas.strategy)
+    state = TrainingState(config.G, config.D, precision, replicas.strategy, config.augment)
     iterations = Iterations(state, config, dataset, NoLog(), replicas)
     begun, seconds = time.time(), []
     while len(seconds) < 2 or time.time() - begun < TRIAL_SECONDS:

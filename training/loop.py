@@ -13,6 +13,7 @@ from training.dataset import TFRecordDataset
 from training.distance import compiled_distance
 from training.grid import SampleGrid
 from training.iterations import Iterations
+from training.memorising import HeldOut
 from training.memory import wants_probe
 from training.outputs import NoOutputs, Outputs
 from training.progress import resume_line, tick_line, tick_stats
@@ -24,8 +25,8 @@ from training.state import TrainingState
 
 def new_state(config: RunConfig, log, replicas: Replicas):
     """Fresh networks and optimizers of a run."""
-    return run.new_state(lambda *how: TrainingState(config.G, config.D, *how), config, log,
-                         replicas)
+    return run.new_state(lambda *how: TrainingState(config.G, config.D, *how, config.augment),
+                         config, log, replicas)
 
 
 class Run(run.Run):
@@ -38,6 +39,7 @@ class Run(run.Run):
                                measured) if replicas.is_chief else NoOutputs()
         self.iterations = Iterations(self.state, config, dataset, log, replicas)
         self.Gs_distance = compiled_distance(self.state.G, self.state.Gs)
+        self.held_out = HeldOut(self.state, config, dataset)
         self.pace = Pace(config, measured,
                          costs_of(has_gpu=bool(tf.config.list_logical_devices('GPU'))))
 
@@ -48,11 +50,14 @@ class Run(run.Run):
                                  self.config.schedule)
 
     def stats(self, sched):
-        return tick_stats(self.state, sched, self.clock, self.config.total_kimg,
-                          self.seconds_left(), self.Gs_distance)
+        return {**tick_stats(self.state, sched, self.clock, self.config.total_kimg,
+                             self.seconds_left(), self.Gs_distance), **self.held_out.stats(sched)}
 
     def line(self, stats):
         return tick_line(stats)
+
+    def advice(self, sched, stats):
+        return self.held_out.advice(sched, stats)
 
     def resume_line(self):
         return resume_line(self.state.kimg, self.schedule())
@@ -96,7 +101,7 @@ def train(config: RunConfig, run_dir, initial=None, start_kimg=0.0, metrics=None
     def open_run(log):
         with log.phase('Opening the data set'):
             dataset = TFRecordDataset(config.data, config.G.resolution, config.G.label_size,
-                                      verify=False)
+                                      verify=False, holdout=config.holdout)
         return Run(config, run_dir, dataset, log, metrics or {}, replicas)
 
     run.train(open_run, config, to_json(config), run_dir, initial, start_kimg, replicas)

@@ -13,6 +13,7 @@ GEOM = ('scale', 'rotate', 'aniso', 'xfrac')
 COLOR = ('brightness', 'contrast', 'lumaflip', 'hue', 'saturation')
 NEED_RGB = ('hue', 'saturation')       # gray images are spared these
 ALL = (*BLIT, *GEOM, *COLOR, 'imgfilter', 'noise', 'cutout')  # in the order they are applied
+TRANSFER_ADAPT_KIMG = 100  # adapt_kimg of a run that begins with somebody's network
 PIPES = {'blit': BLIT, 'geom': GEOM, 'color': COLOR, 'filter': ('imgfilter',), 'noise': ('noise',),
          'cutout': ('cutout',), 'bg': ALL[:7], 'bgc': ALL[:12], 'bgcf': ALL[:13],
          'bgcfn': ALL[:14], 'bgcfnc': ALL}
@@ -67,6 +68,11 @@ class AugmentConfig:
         for name, holds, rule in rules:
             if not holds:
                 raise ValueError(f'{name} must be {rule}; received {getattr(self, name)!r}.')
+
+    @property
+    def kind(self):
+        """What --aug calls it: 'ada' or 'fixed'."""
+        return 'fixed' if self.target is None else 'ada'
 
     def transformations(self, num_channels):
         """Those of the pipe that images with so many channels are given.

@@ -15,6 +15,12 @@ INDENT = ' ' * 12
 MIRROR_LINES = (
     f'{INDENT}(--mirror_augment would flip images left to right at random: more data of faces,',
     f'{INDENT}animals or scenes; it would ruin text, digits and logos)')
+FEW_IMAGES = 2000  # with fewer, D soon learns them by heart
+FEW_LINES = (
+    f'{INDENT}(few images, and no augmentation: D will learn them by heart, and G get worse;',
+    f'{INDENT}--aug=ada helps, and so do the weights of similar images: --resume=NETWORK_FILE)')
+AUGMENT_FLAGS = {'augment': '--aug', **{f'augment.{field}': f'--aug_{field}'
+                                        for field in ('p', 'target', 'pipe')}}
 
 
 def _table(rows):
@@ -43,6 +49,9 @@ def _differences(config, standard):
 
     rows = {}
     for name in changed_options(standard, config):
+        if name in AUGMENT_FLAGS:
+            rows[AUGMENT_FLAGS[name]] = values(name)
+            continue
         part, _, field = name.rpartition('.')
         twin = {'G': f'D.{field}', 'D': f'G.{field}'}.get(part)
         is_own = twin in {**ours, **theirs} and values(twin) != values(name)
@@ -98,6 +107,16 @@ def schedule_lines(config):
     return ['Schedule:', *_table(rows)]
 
 
+def augment_text(augment):
+    """What D is shown, in words; augment: AugmentConfig or None."""
+    if augment is None:
+        return 'none: D is shown images as they are'
+    if augment.target is None:
+        return f'{augment.pipe} with probability {augment.p:g}'
+    return (f'{augment.pipe} with a probability that adapts: from {augment.p:g} on, by at most 1 '
+            f'in {augment.adapt_kimg:g} kimg, towards r_t = {augment.target:g}')
+
+
 def plan(config, preset, standard, given, dataset, start):
     """The whole, as text.
 
@@ -113,8 +132,10 @@ def plan(config, preset, standard, given, dataset, start):
         f'{INDENT}(training_options.json in the run\'s directory has them all)',
         f'Data:       {dataset.directory}: {dataset.num_images} images '
         f'{dataset.resolution}x{dataset.resolution}x{dataset.num_channels}, {labels}, '
-        f'mirror {"on" if config.mirror_augment else "off"}',
+        f'{config.holdout} held out, mirror {"on" if config.mirror_augment else "off"}',
         *([] if config.mirror_augment else MIRROR_LINES),
+        f'Augment:    {augment_text(config.augment)}',
+        *(FEW_LINES if dataset.num_images < FEW_IMAGES and config.augment is None else ()),
         networks_line(config),
         *schedule_lines(config),
         f'Losses:     {losses.G_loss}, {loss}{gamma}; {config.precision}',

@@ -8,6 +8,11 @@ from dataclasses import dataclass, field
 
 from training.build import ARCHITECTURES
 from training.config import LossConfig, RunConfig, ScheduleConfig
+from training.pipes import AugmentConfig
+from training.schedule import minibatches
+
+FEW_IMAGES = 30000  # up to here adaptive augmentation helps: Karras et al. 2020 (ADA), figure 7
+HOLDOUT_FROM, HOLDOUT_SHARE, HOLDOUT_MOST = 200, 0.05, 500  # images, of them, and of these
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,8 @@ class Preset:
     architecture: str = 'stylegan'
     growing: bool = True               # False: at full resolution from the start
     max_label_size: str = '0'          # of the data's labels: '0' = none, 'full' = all
+    augments: bool = False             # adaptive augmentation, up to FEW_IMAGES
+    augment: dict = field(default_factory=dict)  # of AugmentConfig, where there is any
 
     def schedule_for(self, resolution, num_gpus):
         """Fields of ScheduleConfig; those of the largest number of GPUs that is within num_gpus."""
@@ -64,9 +71,10 @@ _WGAN_GP_LOSSES = {'G_loss': 'G_wgan', 'D_loss': 'D_wgan_gp'}
 
 
 def _stylegan(description, G=None, schedule_by_gpus=_STYLEGAN, losses=None, mirror=True):
-    """mirror: as for the faces of the paper's tables; not where the images may be anything."""
+    """mirror: as for the faces of the paper's tables; else the images may be anything, or few."""
     return Preset(description, G=G or {}, losses=losses or {}, schedule_by_gpus=schedule_by_gpus,
-                  run={'total_kimg': 25000, **({'mirror_augment': True} if mirror else {})})
+                  run={'total_kimg': 25000, **({'mirror_augment': True} if mirror else {})},
+                  augments=not mirror)
 
 
 def _progan(description, G=None, D=None, schedule_by_gpus=_PROGAN, run=None, growing=True,
@@ -159,7 +167,8 @@ PRESETS = {
                   'minibatch_base': 16, 'G_lrate_base': 0.003, 'D_lrate_base': 0.003,
                   'tick_kimg_base': 5, 'tick_kimg_dict': {}},
         run={'total_kimg': 70, 'G_smoothing_kimg': 2.0, 'network_snapshot_ticks': 5,
-             'grid': '20x10'}),
+             'grid': '20x10'},
+        augment={'adapt_kimg': 50}),  # a short run has no 500 kimg to find its p in
 }
 
 
@@ -172,7 +181,21 @@ def find_preset(name):
     return PRESETS[name]
 
 
-def run_config(preset, data, resolution, num_channels, label_size, overrides=None, num_gpus=1):
+def default_augment(preset, num_images):
+    """The AugmentConfig of a preset, or None, where the command line says nothing of it."""
+    chosen = find_preset(preset)
+    return AugmentConfig(**chosen.augment) if chosen.augments and num_images <= FEW_IMAGES else None
+
+
+def default_holdout(config, num_images):
+    """How many images a run holds out where the command line says nothing of it."""
+    count = min(int(num_images * HOLDOUT_SHARE), HOLDOUT_MOST) if num_images >= HOLDOUT_FROM else 0
+    fits = num_images - count >= max(size for _, size in minibatches(config))
+    return count if fits else 0
+
+
+def run_config(preset, data, resolution, num_channels, label_size, overrides=None, num_gpus=1,
+               num_images=None):
     """The RunConfig of a preset for a data set.
 
     Args:
@@ -180,6 +203,8 @@ def run_config(preset, data, resolution, num_channels, label_size, overrides=Non
         data: directory of the data set.
         overrides: {field name: value}; a name that G and D share is set in both.
         num_gpus: devices that share the minibatch.
+        num_images: of the data set: with few of them some are held out, and images are augmented;
+            None = neither, unless `overrides` says so.
     Raises:
         ValueError: an unknown preset or field, or a value out of its range.
     """
@@ -200,7 +225,12 @@ def run_config(preset, data, resolution, num_channels, label_size, overrides=Non
     if unknown:
         raise ValueError(f'--{min(unknown)}: the {chosen.architecture} networks of the preset '
                          f'{preset!r} have no such option.')
-    return RunConfig(data=data, num_gpus=num_gpus, **parts, **run)
+    config = RunConfig(data=data, num_gpus=num_gpus, **parts, **run)
+    if num_images is None:
+        return config
+    by_data = {'augment': default_augment(preset, num_images),
+               'holdout': default_holdout(config, num_images)}
+    return dataclasses.replace(config, **{**by_data, **belonging(RunConfig, overrides)})
 
 
 def belonging(config_class, overrides):

@@ -42,10 +42,13 @@ def tick_stats(state, sched, clock, total_kimg, seconds_left, Gs_distance):
             'loss_scale_G': float(state.G_opt.loss_scale.numpy()),
             'loss_scale_D': float(state.D_opt.loss_scale.numpy()),
             'Gs_distance': float(Gs_distance()),
+            **({} if state.adaptive_p is None else {'augment': float(state.adaptive_p.p.numpy())}),
             **timing_stats(state, clock, total_kimg, seconds_left)}
 
 
 def tick_line(stats):
     """The reference's progress line, unchanged, with what it lacks behind it."""
+    ends = [f'  {name} {stats[name]:.3f}' for name in ('augment', 'r_t', 'memorised')
+            if name in stats]
     return ('tick {tick:<5d} kimg {kimg:<8.1f} lod {lod:<5.2f} ' + TIMES + 'loss_D {loss_D:.3f} '
-            'loss_G {loss_G:.3f}  images/s {images_per_sec:.1f}').format(**stats)
+            'loss_G {loss_G:.3f}  images/s {images_per_sec:.1f}').format(**stats) + ''.join(ends)

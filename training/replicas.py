@@ -21,6 +21,11 @@ def mean_over_replicas(tensors):
     return context.all_reduce(tf.distribute.ReduceOp.MEAN, tensors)
 
 
+def over_all_replicas(count):
+    """How many that are, where each replica has `count`; called on each replica."""
+    return count * tf.distribute.get_replica_context().num_replicas_in_sync
+
+
 def assign(variable, value):
     """Sets this replica's copy of a variable; every replica has to set the same value.
 

@@ -67,6 +67,10 @@ class Run(abc.ABC):
     def line(self, stats):
         """The progress line."""
 
+    def advice(self, sched, stats):
+        """Lines for people on what a tick's `stats` say is going wrong."""
+        return ()
+
     @abc.abstractmethod
     def resume_line(self):
         """Where a run resumes, in words."""
@@ -121,6 +125,8 @@ class Run(abc.ABC):
         with self.clock.maintaining():
             # Numbers. Nothing is kept of a tick after which they are not finite.
             self.log.tick(self.line(stats), stats)
+            for line in self.advice(sched, stats):
+                self.log.say(line)
             broken = first_not_finite(state, stats)
             if broken:
                 self.recovery.go_back(broken)

@@ -108,3 +108,13 @@ def chunks_of(images, batch_gpu):
     of at most `batch_gpu` images each (None: one share)."""
     least = 1 if batch_gpu is None else -(-images // batch_gpu)
     return next(chunks for chunks in range(least, images + 1) if images % chunks == 0)
+
+
+def minibatches(config):
+    """(resolution, images over all GPUs), in turn, of the resolutions that a RunConfig trains."""
+    resolution, schedule = config.G.resolution, config.schedule
+    nimg, step = 0, (schedule.lod_training_kimg + schedule.lod_transition_kimg) * 1000
+    current = schedule.lod_initial_resolution
+    while current <= resolution:
+        yield current, training_schedule(nimg, resolution, config.num_gpus, schedule).minibatch
+        nimg, current = nimg + int(step), current * 2

@@ -14,7 +14,8 @@ from training import snapshot
 from training.build import ARCHITECTURES, architecture_of
 from training.config import RunConfig
 from training.config_json import changed_options, flat_options, run_config_from_json
-from training.schedule import chunks_of, full_resolution_kimg, training_schedule
+from training.pipes import TRANSFER_ADAPT_KIMG
+from training.schedule import chunks_of, full_resolution_kimg, minibatches
 
 # Options that decide no number of a training (batch_gpu: rounding, and the groups of the minibatch
 # stddev only): a command may change them and still resume a run.
@@ -106,7 +107,12 @@ class Starts:
         # The architecture is the file's; only what the data set decides has to be the same.
         check_same(os.path.basename(path), {'G': networks.G.config}, {'G': self.config.G},
                     fields=DATA_FIELDS)
-        config = dataclasses.replace(self.config, G=networks.G.config, D=networks.D.config)
+        augment = self.config.augment
+        if augment is not None:
+            augment = dataclasses.replace(augment, adapt_kimg=min(augment.adapt_kimg,
+                                                                  TRANSFER_ADAPT_KIMG))
+        config = dataclasses.replace(self.config, G=networks.G.config, D=networks.D.config,
+                                     augment=augment)
         return networks, config, networks.kimg
 
     def default_kimg(self, config):
@@ -270,13 +276,16 @@ class Starts:
                      origin=origin)
 
 
-def check_minibatches(config):
-    """ValueError where what a GPU computes at a time does not fit the minibatch-stddev groups."""
-    group, resolution, schedule = config.D.mbstd_group_size, config.G.resolution, config.schedule
-    nimg, step = 0, (schedule.lod_training_kimg + schedule.lod_transition_kimg) * 1000
-    current = schedule.lod_initial_resolution
-    while current <= resolution:
-        minibatch = training_schedule(nimg, resolution, config.num_gpus, schedule).minibatch
+def check_minibatches(config, num_images):
+    """ValueError where minibatches do not fit the minibatch-stddev groups, or the images left."""
+    group = config.D.mbstd_group_size
+    for current, minibatch in minibatches(config):
+        left = num_images - config.holdout
+        if config.holdout and left < minibatch:
+            raise ValueError(
+                f'--holdout must leave a minibatch of images, {minibatch} at {current}x{current}; '
+                f'received {config.holdout} of {num_images}, which leaves {left}. Hold out fewer; '
+                '0 = none.')
         per_gpu = minibatch // config.num_gpus
         if not per_gpu:
             raise ValueError(
@@ -284,7 +293,6 @@ def check_minibatches(config):
                 f'at least one image for each of the {config.num_gpus} GPUs; received less: raise '
                 'it, or train with fewer GPUs (--num_gpus).')
         _check_stddev_groups(config, current, per_gpu, group)
-        nimg, current = nimg + int(step), current * 2
 
 
 def _check_stddev_groups(config, resolution, per_gpu, group):

@@ -9,14 +9,18 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from training.augment import apply, draw
 from training.config import LossConfig
 from training.layers import trained_variables
 from training.losses import G_LOSSES, PenaltyInputs, discriminator_loss
 from training.networks import reached
 from training.prepared import weights_prepared_once
-from training.replicas import mean_over_replicas
+from training.replicas import mean_over_replicas, over_all_replicas
 from training.seeds import folded_seed, random_uniform
 from training.state import TrainingState
+
+# What a draw is for, folded into the step's seed: each time that D is shown augmented images.
+AUGMENT_D, AUGMENT_G = (3, 4, 6), (5,)
 
 
 def in_chunks(compute, per_image, chunks):
@@ -57,10 +61,11 @@ class StepOptions(NamedTuple):
 
 
 def _step(state, part, lrate, loss_of, per_image, options):
-    """One update of `part`. Returns the mean loss over the whole minibatch, before the update.
+    """One update of `part`. Returns its mean loss before the update and its mean statistics.
 
-    Only of the layers that the level reaches: with beta_1 = 0, Adam leaves a variable whose
-    gradient is zero where it is. (Its second moment would decay: reset when lod comes to reach it.)
+    Means over the whole minibatch. The update is of the layers that the level reaches: with
+    beta_1 = 0, Adam leaves a variable whose gradient is zero where it is. (Its second moment would
+    decay: reset when lod comes to reach it.)
 
     Args:
         part: 'G' or 'D'.
@@ -95,7 +100,7 @@ def _step(state, part, lrate, loss_of, per_image, options):
     state.add_stats({f'skipped_{part}': skipped})
     state.add_stats({f'loss_{part}': loss, **stats}, counted=(skipped == 0) | (scale <= 1))
     with tf.control_dependencies([skipped]):  # the loss is there when the update is done
-        return tf.identity(loss)
+        return tf.identity(loss), stats
 
 
 def _draws(state, z, options, purpose):
@@ -105,8 +110,30 @@ def _draws(state, z, options, purpose):
                                   folded_seed(options.seed, purpose))
 
 
+def _changes(state, shape, options, purposes):
+    """[Parameters] of the pipe, for each time that D is shown images of this shape, [N, r, r, C].
+
+    A loss of D shows it some two or three times. Without a pipe they are None.
+    """
+    adaptive = state.adaptive_p
+    return [None if adaptive is None else
+            draw(shape, adaptive.p.read_value(), adaptive.config,
+                 folded_seed(options.seed, purpose)) for purpose in purposes]
+
+
+def _shown(D, changes):
+    """D as losses take it: the images of each call have been through the pipe, drawn anew."""
+    changes = iter(changes)
+
+    def scores(images):
+        drawn = next(changes)
+        return D(images if drawn is None else apply(images, drawn))
+
+    return scores
+
+
 def discriminator_step(state: TrainingState, reals, labels, z, lrate, options: StepOptions):
-    """Moves D. Fakes carry the labels of the reals. Returns the mean loss before the update.
+    """Moves D, and with it p. Fakes carry the reals' labels. Returns the mean loss before that.
 
     Args:
         reals: [N, r, r, C], [-1, 1], r = 2^(R - level); z: [N, latent_size].
@@ -116,34 +143,48 @@ def discriminator_step(state: TrainingState, reals, labels, z, lrate, options: S
     reals = tf.convert_to_tensor(reals)
     draws = _draws(state, z, options, 0)
     mixing = random_uniform([z.shape[0] or tf.shape(z)[0], 1, 1, 1], folded_seed(options.seed, 1))
+    changes = _changes(state, reals.shape, options, AUGMENT_D)
 
     loss = discriminator_loss(options.losses)
     loss_scale = state.D_opt.loss_scale if state.D_opt.scaled_loss else None
 
-    def loss_of(reals, labels, z, mixing, drawn):
+    def loss_of(reals, labels, z, mixing, drawn, changes):
         def D(images):
             return state.D.at_level(images, labels, options.level, options.alpha)
 
         fakes, mean_w = state.G.training_images(z, labels, options.level, options.alpha,
                                                 draws._replace(per_image=drawn))
-        losses, stats = loss(D, reals, fakes, PenaltyInputs(options.level, mixing, loss_scale))
+        losses, stats = loss(_shown(D, changes), reals, fakes,
+                             PenaltyInputs(options.level, mixing, loss_scale))
+        if state.adaptive_p is not None:
+            stats = {**stats, 'r_t': tf.sign(stats['score_real'])}
         return tf.reduce_mean(losses), mean_w, tf.nest.map_structure(tf.reduce_mean, stats)
 
-    return _step(state, 'D', lrate, loss_of, (reals, labels, z, mixing, draws.per_image), options)
+    loss, stats = _step(state, 'D', lrate, loss_of,
+                        (reals, labels, z, mixing, draws.per_image, changes), options)
+    if state.adaptive_p is not None:
+        state.adaptive_p.add(stats['r_t'], over_all_replicas(reals.shape[0]))
+    return loss
 
 
 def generator_step(state: TrainingState, labels, z, lrate, options: StepOptions):
     """Moves G. Arguments as in `discriminator_step`; returns the mean loss before the update."""
     draws = _draws(state, z, options, 2)
     loss = G_LOSSES[options.losses.G_loss]
+    config, size = state.G.config, 2 ** (state.G.config.resolution_log2 - options.level)
+    shape = [z.shape[0] or tf.shape(z)[0], size, size, config.num_channels]
+    changes = _changes(state, shape, options, AUGMENT_G)
 
-    def loss_of(labels, z, drawn):
+    def loss_of(labels, z, drawn, changes):
+        def D(images):
+            return state.D.at_level(images, labels, options.level, options.alpha)
+
         fakes, mean_w = state.G.training_images(z, labels, options.level, options.alpha,
                                                 draws._replace(per_image=drawn))
-        scores = state.D.at_level(fakes, labels, options.level, options.alpha)
+        scores = _shown(D, changes)(fakes)
         return tf.reduce_mean(loss(scores)), mean_w, {}
 
-    return _step(state, 'G', lrate, loss_of, (labels, z, draws.per_image), options)
+    return _step(state, 'G', lrate, loss_of, (labels, z, draws.per_image, changes), options)[0]
 
 
 def train_iteration(state: TrainingState, reals, labels, z_d, z_g, *, level, alpha, G_lrate,
