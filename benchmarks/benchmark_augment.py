@@ -1,9 +1,10 @@
-"""What augmentation costs: a pipe's passes in one iteration, beside the iteration without it.
+"""What augmentation costs: an iteration with a pipe beside one without, and the pipe's passes.
 
 An iteration takes the pipe three times: reals in D's step, with R1 through it; fakes in D's step;
 fakes in G's step, with G's gradient. These are compiled alone, and take turns with the training
-loop's own iteration, so that a busy moment of the machine strikes all alike. Prints medians, and
-processor seconds, which other programs disturb less, as shares of the iteration's.
+loop's own iterations, without and with the pipe, so that a busy moment of the machine strikes all
+alike. Prints medians, and processor seconds, which other programs disturb less, as shares of the
+iteration's without.
 
     python benchmarks/benchmark_augment.py --preset=digits --minibatch=16
     python benchmarks/benchmark_augment.py --minibatch=8 --pipe=bgcfnc
@@ -57,12 +58,16 @@ def compiled_passes(shape, pipe, p):
 
 
 def measured(args):
-    """{name: (median seconds, median processor seconds)} of passes and of the iteration."""
+    """{name: (median seconds, median processor seconds)} of both iterations and of the passes."""
     from benchmark_training import Training
-    training = Training(args, 'float32')
+
+    from training.augment import AugmentConfig
+    plain = Training(args, 'float32')
+    augmented = Training(args, 'float32', AugmentConfig(args.pipe, args.p, target=None))
     shape = [args.minibatch, args.resolution, args.resolution, 3]
     passes = compiled_passes(shape, args.pipe, args.p)
-    contestants = {'iteration': lambda: training.seconds(1)}
+    contestants = {'iteration': lambda: plain.seconds(1),
+                   'iteration_with_the_pipe': lambda: augmented.seconds(1)}
     for name, function in passes.items():
         contestants[name] = lambda function=function: function().numpy()
     for run in contestants.values():
@@ -81,9 +86,9 @@ def table(args, rows):
     lines = [f'{args.resolution}x{args.resolution} RGB, minibatch {args.minibatch}, preset '
              f'{args.preset}, pipe {args.pipe}, p {args.p}\n',
              '| | ms | of the iteration | processor ms | of the iteration |', f'|{" --- |" * 5}']
-    whole = rows.pop('iteration')
-    rows = {'iteration': whole, **rows, 'the pipe in all': [sum(part) for part in
-                                                            zip(*rows.values())]}
+    whole = rows['iteration']
+    passes = [times for name, times in rows.items() if not name.startswith('iteration')]
+    rows = {**rows, 'the pipe in all': [sum(part) for part in zip(*passes)]}
     for name, (seconds, processor) in rows.items():
         lines.append(f'| {name.replace("_", " ")} | {1e3 * seconds:.1f} | {seconds / whole[0]:.1%} '
                      f'| {1e3 * processor:.1f} | {processor / whole[1]:.1%} |')

@@ -40,9 +40,12 @@ def config_of(args, precision='float32', num_gpus=1):
 
 
 class Training:
-    """A run at one resolution, in this process, on images of noise."""
+    """A run at one resolution, in this process, on images of noise.
 
-    def __init__(self, args, precision):
+    augment: AugmentConfig of what D is shown; None = images as they are.
+    """
+
+    def __init__(self, args, precision, augment=None):
         import numpy as np
         import tensorflow as tf
 
@@ -58,7 +61,7 @@ class Training:
                 [tf.config.LogicalDeviceConfiguration()] * args.virtual_cpus)
         replicas = local_replicas(args.num_gpus)
         config = config_of(args, precision, replicas.count)
-        state = TrainingState(config.G, config.D, Precision(precision), replicas.strategy)
+        state = TrainingState(config.G, config.D, Precision(precision), replicas.strategy, augment)
         shape = [args.minibatch, args.resolution, args.resolution, 3]
         images = tf.constant(np.random.default_rng(0).integers(256, size=shape), tf.uint8)
         labels = tf.zeros([args.minibatch, 0])

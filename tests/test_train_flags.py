@@ -88,6 +88,16 @@ def outcomes(tmp_path_factory):
         'unconverted': ['--strategy=multi_worker', '--data', str(folder / 'empty')],
         'precision': ['--precision=half'],
         'shares': ['--batch_gpu=6', '--minibatch_base=12'],
+        'aug': ['--aug=more'],
+        'aug_p': ['--aug=fixed', '--aug_p=1.5'],
+        'aug_pipe': ['--aug=ada', '--aug_pipe=bgcx'],
+        'aug_gray': ['--aug=ada', '--aug_pipe=hue'],
+        'aug_no_p': ['--aug=fixed'],
+        'aug_target': ['--aug=fixed', '--aug_p=0.5', '--aug_target=0.6'],
+        'aug_none': ['--aug_p=0.5'],
+        'holdout': ['--holdout=33'],
+        'holdout_all': ['--holdout=40'],
+        'augmented': ['--dry_run', '--aug=ada', '--aug_target=0.5', '--holdout=9'],
     }
     lines = [[f'--data={data}', f'--outdir={outdir}', *SMALL, '--total_kimg=60', *argv]
              for argv in cases.values()]
@@ -109,7 +119,15 @@ def outcomes(tmp_path_factory):
     ('gpus', ['--num_gpus', '99']), ('machines', ['--strategy', 'TF_CONFIG', 'Slurm']),
     ('unconverted', ['--strategy', 'empty', 'create_from_images']),
     ('precision', ['precision', 'half', 'mixed_float16']),
-    ('shares', ['--batch_gpu=6', '6 at a time', '4 may do'])])
+    ('shares', ['--batch_gpu=6', '6 at a time', '4 may do']),
+    ('aug', ['--aug', 'more', 'none|ada|fixed']), ('aug_p', ['--aug_p must be 0..1', '1.5']),
+    ('aug_pipe', ['--aug_pipe', 'bgcx', 'bgcfnc', 'joined by commas']),
+    ('aug_gray', ["pipe 'hue'", 'RGB', '1 channel', 'bgc']),
+    ('aug_no_p', ['--aug=fixed', '--aug_p=0.3']),
+    ('aug_target', ['--aug_target=0.6', '--aug=ada', '--aug=fixed']),
+    ('aug_none', ['--aug_p', '--aug=ada', 'the default here']),
+    ('holdout', ['--holdout', '33 of 40', 'leaves 7', '0 = none']),
+    ('holdout_all', ['--holdout', '40 of 40', 'leaves 0'])])
 def test_bad_input_is_one_clear_line(outcomes, case, words):
     results, outdir = outcomes
     code, _, errors = results[case]
@@ -132,10 +150,19 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(outcomes):
     code, output, _ = results['dry']
     assert code == 0 and 'fresh weights, kimg 0' in output and 'Time:       about ' in output
     assert re.search(r' --fmap_max +8 +\(preset: 64\)\n', output)
-    assert 'finest level 16x16: 8 channels\n' in output and len(output.splitlines()) < 30
+    assert 'finest level 16x16: 8 channels\n' in output and len(output.splitlines()) < 33
+    assert '0 held out' in output and 'Augment:    none' in output and '--aug=ada helps' in output
     assert not outdir.exists()
     assert re.search(r' --total_kimg +7 +\(preset: 70\)\n', results['dashes'][1])
     assert re.search(r' --lod_training_kimg +0.5 +\(preset: 20\)\n', results['dashes'][1])
+
+
+def test_the_plan_says_what_is_augmented_and_held_out(outcomes):
+    code, output, _ = outcomes[0]['augmented']
+    assert code == 0 and '9 held out' in output and '--aug=ada helps' not in output
+    assert re.search(r' --aug +ada +\(preset: none\)\n', output)
+    assert 'bgc with a probability that adapts: from 0 on, by at most 1 in 50 kimg, towards ' \
+        'r_t = 0.5' in output
 
 
 def test_transfer_starts_at_full_resolution_unless_told(outcomes):

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -21,7 +22,8 @@ from training import snapshot
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # 8x8, a fade, 16x16: twelve ticks of 64 images.
 SCHEDULE = ['--lod_training_kimg=0.256', '--lod_transition_kimg=0.256', '--tick_kimg_base=0.064',
-            '--total_kimg=0.768', '--network_snapshot_ticks=6']
+            '--total_kimg=0.768', '--network_snapshot_ticks=6', '--holdout=8', '--aug=ada',
+            '--aug_target=0', '--aug_pipe=xflip,contrast']
 DEADLINE_SECONDS = 600
 
 
@@ -74,6 +76,8 @@ def test_a_run_leaves_what_people_script_against(whole_run):
     assert 'tick 1     kimg 0.1      lod 1.00  minibatch 8    time ' in log
     assert 'Memory probe: one step at 16x16, 8 images' in log
     assert 'Compiling the 8x8 training step' in log and 'tick 12 ' in printed
+    assert stats[-1]['augment'] > 0 and abs(stats[-1]['memorised']) < 10
+    assert re.search(r"images/s \d+\.\d  augment 0\.\d{3}  r_t -?[01]\.\d{3}  memorised -?\d", log)
 
 
 def events_of(run_dir):
@@ -93,7 +97,7 @@ def test_tensorboard_shows_the_numbers_of_stats_jsonl_the_grids_and_the_options(
     names = {tag.split('/')[1]: tag for tag in events if '/' in tag}
     for name in ('loss_D', 'loss_G', 'score_real', 'score_fake', 'penalty', 'G_lrate', 'D_lrate',
                  'lod', 'images_per_sec', 'gpumem_gb', 'cpumem_gb', 'loss_scale_G', 'loss_scale_D',
-                 'Gs_distance'):
+                 'Gs_distance', 'augment', 'r_t', 'memorised', 'score_holdout'):
         shown = events[names[name]]
         assert list(shown) == [line['nimg'] for line in lines]
         np.testing.assert_allclose(list(shown.values()), [line[name] for line in lines], rtol=1e-6)
