@@ -36,7 +36,8 @@ from training.dataset import TFRecordDataset  # noqa: E402
 REFERENCE = os.path.join(ROOT, 'tests', 'parity', 'digits', 'network-final.pkl')
 ARGUMENTS = ['--preset=digits', '--fmap_base=2048', '--fmap_max=64', '--minibatch_base=32',
              '--lod_training_kimg=15', '--lod_transition_kimg=15', '--G_lrate_base=0.002',
-             '--D_lrate_base=0.002', '--total_kimg=120', '--G_smoothing_kimg=2', '--metrics=none']
+             '--D_lrate_base=0.002', '--total_kimg=120', '--G_smoothing_kimg=2', '--metrics=none',
+             '--holdout=0']
 LIMIT = 1.1
 DRAWS = 5  # of latents and of random directions, for each network
 

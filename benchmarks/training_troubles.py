@@ -37,7 +37,7 @@ COLUMNS, ROWS = 16, 6  # of each run's sample grid
 ARGUMENTS = ['--preset=digits', f'--resolution={RESOLUTION}', '--fmap_max=32',
              '--lod_initial_resolution=4', '--lod_training_kimg=6', '--lod_transition_kimg=4',
              '--tick_kimg_base=1', '--network_snapshot_ticks=10', '--metrics=swd16k',
-             f'--grid={COLUMNS}x{ROWS}']
+             f'--grid={COLUMNS}x{ROWS}', '--holdout=0']
 WITHOUT_GROWING = [f'--lod_initial_resolution={RESOLUTION}', '--lod_training_kimg=0',
                    '--lod_transition_kimg=0', '--total_kimg=1.024', '--tick_kimg_base=0.512',
                    '--metrics=none']
