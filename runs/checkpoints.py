@@ -112,7 +112,7 @@ class Checkpoints:
         damaged, reason = [], ''
         for path in reversed(checkpoint_paths(self.directory).values()):
             try:
-                self.checkpoint.read(os.path.join(path, STATE)).assert_consumed()
+                self._read(os.path.join(path, STATE))
             except tf.errors.OpError as error:
                 damaged.append(path)
                 reason = reason or _first_line(error)
@@ -128,6 +128,19 @@ class Checkpoints:
                              'other. Start a new run from its newest network snapshot with '
                              '--resume=FILE --resume_kimg=KIMG.')
         return False
+
+    def _read(self, files):
+        """Restores all of it; what an earlier version did not know (ADDED) stays as it is."""
+        known = {name.split('/')[1] for name, _ in tf.train.list_variables(files) if '/' in name}
+        unknown = {name: getattr(self.state, name) for name in self.state.ADDED
+                   if name not in known}
+        for name in unknown:
+            delattr(self.state, name)
+        try:
+            self.checkpoint.read(files).assert_consumed()
+        finally:
+            for name, value in unknown.items():
+                setattr(self.state, name, value)
 
     def _set_aside(self, damaged, reason):
         for path in damaged:

@@ -91,7 +91,7 @@ def test_reals_fakes_and_the_generators_fakes_are_drawn_apart():
         return drawn[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('training.steps.draw', recording)
+        patch.setattr(augment, 'draw', recording)
         iterate(new_state(STRONG))
     flips = np.stack([parameters.cutout_center for parameters in drawn])
     assert len(drawn) == 4 and len(np.unique(flips[:, 0, 0])) == 4
@@ -136,7 +136,7 @@ def test_p_moves_by_the_signs_of_all_reals_of_four_minibatches():
         iterate(state, seed=(1, i))
         moved.append(float(state.adaptive_p.p))
         if i % 4 == 3:
-            r_t = state.take_stats()['r_t']
+            r_t = state.adaptive_p.stats()['r_t']
             before = 0.5 if i == 3 else moved[3]
             assert moved[-1] == pytest.approx(before + np.sign(r_t - 0.6) * 4 * IMAGES / 1000)
     assert moved[:3] == [0.5] * 3 and moved[4:7] == [moved[3]] * 3
@@ -146,7 +146,9 @@ def test_fixed_p_stays():
     state = new_state(STRONG)
     for i in range(5):
         iterate(state, seed=(1, i))
-    assert float(state.adaptive_p.p) == np.float32(0.8)
+    assert state.adaptive_p.stats()['augment'] == np.float32(0.8)
+    state.adaptive_p.p.assign(0.1)  # as a checkpoint of a run that was resumed with another p
+    assert state.adaptive_p.stats()['augment'] == np.float32(0.8)
 
 
 def test_replicas_adjust_one_common_p():
@@ -164,7 +166,7 @@ def test_replicas_adjust_one_common_p():
 
     for number in tf.range(2):
         step(number)
-    r_t = state.take_stats()['r_t']
+    r_t = state.adaptive_p.stats()['r_t']
     copies = [float(p) for p in strategy.experimental_local_results(state.adaptive_p.p)]
     assert len(copies) == 2 and copies[0] == copies[1]
     assert copies[0] == pytest.approx(0.5 + np.sign(r_t - 0.6) * 2 * 2 * IMAGES / 1000)

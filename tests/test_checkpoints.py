@@ -13,6 +13,7 @@ from runs.checkpoints import Checkpoints, checkpoint_paths, newest_nimg
 from runs.disk import is_full
 from training import networks, networks_progan
 from training.config import (
+    AugmentConfig,
     DiscriminatorConfig,
     GeneratorConfig,
     ProganDiscriminatorConfig,
@@ -186,3 +187,26 @@ def test_no_layer_of_a_network_is_missing_from_its_checkpoint(tmp_path, name):
     tf.train.Checkpoint(network=restored).read(path).assert_consumed()
     for key, variable in named_variables(restored).items():
         np.testing.assert_array_equal(variable, variables[key], err_msg=key)
+
+
+def test_a_checkpoint_of_before_augmentation_goes_on_and_p_begins_anew(tmp_path):
+    config = small_config('spots')
+    earlier = TrainingState(config.G, config.D)
+    earlier.nimg.assign(7)
+    del earlier.adaptive_p  # as a state was then
+    Checkpoints(earlier, str(tmp_path)).save()
+    state = TrainingState(config.G, config.D, augment=AugmentConfig(p=0.25))
+    assert Checkpoints(state, str(tmp_path)).restore_latest() and int(state.nimg) == 7
+    assert state.adaptive_p.stats()['augment'] == 0.25
+    Checkpoints(state, str(tmp_path / 'new')).save()  # p is a part of the state again
+    other = TrainingState(config.G, config.D, augment=AugmentConfig())
+    Checkpoints(other, str(tmp_path / 'new')).restore_latest()
+    assert other.adaptive_p.stats()['augment'] == 0.25
+
+
+@pytest.mark.parametrize('before, after', [(None, AugmentConfig()), (AugmentConfig(), None)])
+def test_a_run_may_take_up_augmentation_and_drop_it(tmp_path, before, after):
+    config = small_config('spots')
+    Checkpoints(TrainingState(config.G, config.D, augment=before), str(tmp_path)).save()
+    state = TrainingState(config.G, config.D, augment=after)
+    assert Checkpoints(state, str(tmp_path)).restore_latest()

@@ -347,16 +347,34 @@ class AdaptiveP(tf.Module):
     """p of a run, and the signs of D's scores since it last moved: all of it is in checkpoints.
 
     Made in the scope of a strategy and told the same numbers on every replica, all copies of p are
-    alike.
+    alike. It is there without augmentation too (config None), so that a run may take it up later.
     """
 
-    def __init__(self, config: AugmentConfig):
+    def __init__(self, config: Optional[AugmentConfig]):
         super().__init__()
         self.config = config
-        self.p = tf.Variable(config.p, trainable=False, dtype=tf.float32)
-        self.sign_sum = tf.Variable(0.0, trainable=False)
-        self.images = tf.Variable(0.0, trainable=False)
+        self.p = tf.Variable(config.p if config else 0.0, trainable=False, dtype=tf.float32)
+        # Of the minibatches since the last adjustment, and since the last tick.
+        self.sign_sum, self.images, self.tick_sign_sum, self.tick_images = (
+            tf.Variable(0.0, trainable=False) for _ in range(4))
         self.minibatches = tf.Variable(0, trainable=False, dtype=tf.int64)
+
+    def probability(self):
+        """p now, a scalar tensor or number; a fixed one is always the config's."""
+        return self.config.p if self.config.target is None else self.p.read_value()
+
+    def draw(self, shape, seed):
+        """`draw` with p as it is now; None without augmentation."""
+        return None if self.config is None else draw(shape, self.probability(), self.config, seed)
+
+    def stats(self):
+        """{'augment': p, 'r_t': mean sign since the last call}; {} without augmentation."""
+        if self.config is None:
+            return {}
+        r_t = float(self.tick_sign_sum.numpy()) / max(float(self.tick_images.numpy()), 1)
+        for variable in (self.tick_sign_sum, self.tick_images):
+            variable.assign(0)
+        return {'augment': float(tf.convert_to_tensor(self.probability())), 'r_t': r_t}
 
     def add(self, sign_mean, images):
         """Counts a minibatch; after every `interval`, adjusts p. Called on each replica.
@@ -366,10 +384,12 @@ class AdaptiveP(tf.Module):
                 not finite, of a step that is skipped, does not count.
             images: how many, over all replicas.
         """
+        if self.config is None:
+            return
         counts = tf.math.is_finite(sign_mean)
         images = tf.where(counts, tf.cast(images, tf.float32), 0.0)
-        total = self.images + images
-        sign_sum = self.sign_sum + tf.where(counts, sign_mean, 0.0) * images
+        signs = tf.where(counts, sign_mean, 0.0) * images
+        total, sign_sum = self.images + images, self.sign_sum + signs
         minibatches = self.minibatches + 1
         is_due = minibatches >= self.config.interval
         moved = next_p(self.p, sign_sum / tf.maximum(total, 1.0), total, self.config)
@@ -377,3 +397,5 @@ class AdaptiveP(tf.Module):
         for variable, value in ((self.sign_sum, sign_sum), (self.images, total),
                                 (self.minibatches, minibatches)):
             assign(variable, tf.where(is_due, tf.zeros_like(value), value))
+        assign(self.tick_sign_sum, self.tick_sign_sum + signs)
+        assign(self.tick_images, self.tick_images + images)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from training.augment import apply, draw
+from training.augment import apply
 from training.config import RunConfig
 from training.dataset import blend_reals
 from training.seeds import folded_seed, random_normal
@@ -112,9 +112,8 @@ class HeldOut:
 
     def _score(self, sched, images, labels, seed):
         """D's scores of images that have been through the pipe, [n]."""
-        adaptive = self.state.adaptive_p
-        if adaptive is not None:
-            images = apply(images, draw(images.shape, adaptive.p.read_value(), adaptive.config,
-                                        seed))
+        drawn = self.state.adaptive_p.draw(images.shape, seed)
+        if drawn is not None:
+            images = apply(images, drawn)
         scores = self.state.D.at_level(images, labels, sched.level, sched.alpha)
         return scores.numpy()[:, 0].astype(np.float64)

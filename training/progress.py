@@ -42,7 +42,7 @@ def tick_stats(state, sched, clock, total_kimg, seconds_left, Gs_distance):
             'loss_scale_G': float(state.G_opt.loss_scale.numpy()),
             'loss_scale_D': float(state.D_opt.loss_scale.numpy()),
             'Gs_distance': float(Gs_distance()),
-            **({} if state.adaptive_p is None else {'augment': float(state.adaptive_p.p.numpy())}),
+            **state.adaptive_p.stats(),
             **timing_stats(state, clock, total_kimg, seconds_left)}
 
 

@@ -18,9 +18,10 @@ class RunState(tf.Module):
         NETWORKS: attributes that are networks.
         STATS: names of what an iteration adds up; LOSSES: those that must stay finite.
         RATE_FLAGS: the flags of the learning rates, in words.
+        ADDED: attributes that checkpoints of earlier versions lack.
     """
 
-    NETWORKS, STATS, LOSSES, RATE_FLAGS = (), (), (), ''
+    NETWORKS, STATS, LOSSES, RATE_FLAGS, ADDED = (), (), (), '', ()
 
     def _add_stats(self):
         self.stat_sums = tf.Variable(tf.zeros([len(self.STATS)], tf.float64))

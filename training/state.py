@@ -31,20 +31,19 @@ class TrainingState(RunState):
     and the run's options are the whole run. Each replica of a tf.distribute strategy has a copy of
     what an iteration changes. Gs computes in float32 whatever the precision.
 
-    augment: AugmentConfig of what D is shown; None = images as they are, and no `adaptive_p`.
+    augment: AugmentConfig of what D is shown; None = images as they are.
     """
 
     NETWORKS, LOSSES = ('G', 'D', 'Gs'), ('loss_D', 'loss_G')
     RATE_FLAGS = '--G_lrate_base and --D_lrate_base (or *_dict)'
+    ADDED = ('adaptive_p',)
     STATS = ('loss_D', 'loss_G', 'score_real', 'score_fake', 'penalty', 'skipped_D', 'skipped_G')
 
     def __init__(self, G_config, D_config, precision=FLOAT32, strategy=None, augment=None):
         super().__init__()
-        if augment is not None:
-            self.STATS = (*self.STATS, 'r_t')
         with (strategy or tf.distribute.get_strategy()).scope():
             self._add_replicated(G_config, D_config, precision)
-            self.adaptive_p = None if augment is None else AdaptiveP(augment)
+            self.adaptive_p = AdaptiveP(augment)
         self._add_counters()
         self.iteration = tf.Variable(0, dtype=tf.int64)      # one G step each; seeds fold it in
         self.reals_drawn = tf.Variable(0, dtype=tf.int64)    # position in the stream of reals

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from training.augment import apply, draw
+from training.augment import apply
 from training.config import LossConfig
 from training.layers import trained_variables
 from training.losses import G_LOSSES, PenaltyInputs, discriminator_loss
@@ -98,7 +98,8 @@ def _step(state, part, lrate, loss_of, per_image, options):
 
     # For the log: what overflows under a scale that can still be halved is no sign of trouble.
     state.add_stats({f'skipped_{part}': skipped})
-    state.add_stats({f'loss_{part}': loss, **stats}, counted=(skipped == 0) | (scale <= 1))
+    logged = {name: value for name, value in stats.items() if name in state.STATS}
+    state.add_stats({f'loss_{part}': loss, **logged}, counted=(skipped == 0) | (scale <= 1))
     with tf.control_dependencies([skipped]):  # the loss is there when the update is done
         return tf.identity(loss), stats
 
@@ -115,10 +116,8 @@ def _changes(state, shape, options, purposes):
 
     A loss of D shows it some two or three times. Without a pipe they are None.
     """
-    adaptive = state.adaptive_p
-    return [None if adaptive is None else
-            draw(shape, adaptive.p.read_value(), adaptive.config,
-                 folded_seed(options.seed, purpose)) for purpose in purposes]
+    return [state.adaptive_p.draw(shape, folded_seed(options.seed, purpose))
+            for purpose in purposes]
 
 
 def _shown(D, changes):
@@ -156,14 +155,12 @@ def discriminator_step(state: TrainingState, reals, labels, z, lrate, options: S
                                                 draws._replace(per_image=drawn))
         losses, stats = loss(_shown(D, changes), reals, fakes,
                              PenaltyInputs(options.level, mixing, loss_scale))
-        if state.adaptive_p is not None:
-            stats = {**stats, 'r_t': tf.sign(stats['score_real'])}
+        stats = {**stats, 'sign_real': tf.sign(stats['score_real'])}
         return tf.reduce_mean(losses), mean_w, tf.nest.map_structure(tf.reduce_mean, stats)
 
     loss, stats = _step(state, 'D', lrate, loss_of,
                         (reals, labels, z, mixing, draws.per_image, changes), options)
-    if state.adaptive_p is not None:
-        state.adaptive_p.add(stats['r_t'], over_all_replicas(reals.shape[0]))
+    state.adaptive_p.add(stats['sign_real'], over_all_replicas(reals.shape[0]))
     return loss
 
 
