@@ -29,7 +29,7 @@ NOT_OPTIONS = {'data', 'val', 'G', 'D', 'losses', 'schedule', 'augment', 'networ
 
 class Option(NamedTuple):
     """A field of a config as a command-line flag."""
-    name: str
+    name: str          # of the flag
     kind: FieldType
     help: str
 
@@ -66,7 +66,7 @@ def meanings(config_class, groups=GROUPS):
 
 
 def all_options(groups=GROUPS, silent=()):
-    """Every option, by name.
+    """{field: its Option}, of all options.
 
     Args:
         groups: (name of a group, its config); silent: names of those that only lend their comments.
@@ -78,7 +78,8 @@ def all_options(groups=GROUPS, silent=()):
         texts = meanings(config_class, groups)
         for name, kind in field_types(config_class).items():
             if name not in NOT_OPTIONS and name not in found:
-                found[name] = Option(name, kind, f'[{group}] {texts.get(name, "")}'.strip())
+                found[name] = Option(config.flag_name(name), kind,
+                                     f'[{group}] {texts.get(name, "")}'.strip())
     return found
 
 
@@ -95,17 +96,17 @@ def parse(name, kind, text):
 
 
 def define_flags(options):
-    """Defines a flag for each {name: Option}; its default is None."""
+    """Defines a flag for each {field: Option}; its default is None."""
     for option in options.values():
         define = flags.DEFINE_boolean if option.kind.is_switch else flags.DEFINE_string
         define(option.name, None, option.help)
 
 
 def given(options, values):
-    """{option: value} of those that the command line names; values: absl's FLAGS."""
+    """{field: value} of those that the command line names; values: absl's FLAGS."""
     found = {}
     for name, option in options.items():
-        value = values[name].value
+        value = values[option.name].value
         if value is not None:
-            found[name] = value if option.kind.is_switch else parse(name, option.kind, value)
+            found[name] = value if option.kind.is_switch else parse(option.name, option.kind, value)
     return found

@@ -107,7 +107,7 @@ def config_section(title, config_class):
         if value is not dataclasses.MISSING:
             default = ({True: 'on', False: 'off', None: 'none'}[value] if kind.is_switch
                        else text_of(value))
-        flag = name if name in options.NOT_OPTIONS else f'--{name}'
+        flag = name if name in options.NOT_OPTIONS else f'--{config.flag_name(name)}'
         rows.append([code(flag), kind.wanted.removeprefix('a '), code(default),
                      plain(texts[name])])
     return (f'### {title} (`{config_class.__name__}`)\n\n'
@@ -123,8 +123,9 @@ def flags_of(fields, config_class):
     given = []
     for name, value in fields.items():
         if text_of(value) != text_of(defaults[name]):
-            given.append(f'--{"" if value else "no"}{name}' if kinds[name].is_switch
-                         else f'--{name}={text_of(value)}')
+            flag = config.flag_name(name)
+            given.append(f'--{"" if value else "no"}{flag}' if kinds[name].is_switch
+                         else f'--{flag}={text_of(value)}')
     return given
 
 
@@ -250,7 +251,7 @@ def script_section(name):
     if hasattr(module, 'command_line'):
         return section + parser_section(module.command_line())
     found = flags.FLAGS.get_key_flags_for_module(name)
-    known = options.all_options() if name == 'train' else {}
+    known = {option.name for option in options.all_options().values()} if name == 'train' else ()
     section += flag_table(absl_rows([flag for flag in found if flag.name not in known]))
     for flag in found:
         delattr(flags.FLAGS, flag.name)  # the next script has flags of the same names

@@ -33,7 +33,7 @@ def test_every_option_is_documented():
 
 
 @pytest.mark.parametrize('names', [
-    pytest.param([f'| `--{name}` |' for name in all_options()], id='options'),
+    pytest.param([f'| `--{option.name}` |' for option in all_options().values()], id='options'),
     pytest.param([f'| `{name}` |' for name in PRESETS], id='presets'),
     pytest.param([f'### {path.name}\n' for path in ROOT.glob('*.py')], id='scripts')])
 def test_the_page_names_every_one(names):

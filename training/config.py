@@ -11,6 +11,12 @@ from training.pipes import AugmentConfig
 NONLINEARITIES = ('lrelu', 'relu')
 # Guards against nonsense in files, not limits of the method.
 MAX_RESOLUTION, MAX_WIDTH, MAX_MAPPING_LAYERS = 8192, 65536, 64
+FLAG_NAMES = {'freeze_d': 'freezed'}  # {field: its flag} where they are not called the same
+
+
+def flag_name(field_name):
+    """What the flag of a field is called, without dashes."""
+    return FLAG_NAMES.get(field_name, field_name)
 
 
 def require(condition, field_name, rule, value):
@@ -341,6 +347,9 @@ class RunConfig:
     # minutes old; 0 = never
     keep_checkpoints: int = 3          # number of checkpoints kept, the newest
     keep_snapshots: int = 0            # number of network-snapshot-* kept, the newest; 0 = all
+    freeze_d: int = 0                  # FreezeD: so many layers of D stay as they are loaded, from
+    # the image on: 1 = FromRGB, then the two convolutions of each resolution in turn, the finest
+    # first; 0 = all are trained
     histograms: bool = False           # write histograms of all weights at each tick (TensorBoard)
     probe: Optional[bool] = None       # try one step at the last resolution before training starts;
     # none = only with a GPU, because a CPU's step there may take a minute
@@ -373,3 +382,7 @@ class RunConfig:
                 self.schedule.lod_initial_resolution)
         if self.augment is not None:
             self.augment.transformations(self.G.num_channels)
+        most = 1 + 2 * (self.D.resolution_log2 - 2)
+        require(0 <= self.freeze_d <= most, '--freezed', f'within 0..{most} at '
+                f'{self.D.resolution}x{self.D.resolution} (FromRGB and two convolutions at each '
+                'resolution above 4x4; what is at 4x4 is always trained)', self.freeze_d)

@@ -34,7 +34,8 @@ def compiled_iteration(state: TrainingState, config: RunConfig, replicas: Replic
             images, labels = replicas.own_rows(images), replicas.own_rows(labels)
             seed = folded_seed(base, repeat)
             options = StepOptions(level, alpha, config.losses, randomize_noise=True,
-                                  style_mixing=True, seed=seed, chunks=chunks)
+                                  style_mixing=True, seed=seed, chunks=chunks,
+                                  freeze_d=config.freeze_d)
             reals = blend_reals(images, alpha, config.mirror_augment, folded_seed(seed, 10))
             z_d = random_normal(shape, folded_seed(seed, 11))
             if repeat < config.D_repeats - 1:

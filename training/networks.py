@@ -501,6 +501,21 @@ class GrowingDiscriminator(tf.keras.Model):
         del labels
         return scores
 
+    def finest_layers(self, count):
+        """The first `count` layers from the image on, as FreezeD counts them (Mo et al. 2020).
+
+        FromRGB of the full resolution, then Conv0 and Conv1 of each resolution, the finest first;
+        FromRGB of a coarser level goes with the Conv0 of its resolution. The 4x4 layers are never
+        among them.
+        """
+        finest = self.config.resolution_log2
+        counted = [[getattr(self, f'from_rgb{finest}')]]
+        for r in range(finest, 2, -1):
+            block = getattr(self, f'block{r}')
+            own_rgb = [] if r == finest else [getattr(self, f'from_rgb{r}')]
+            counted += [[*own_rgb, block.conv0, block.bias0], [block.conv1, block.bias1]]
+        return sum(counted[:count], [])
+
 
 class Discriminator(GrowingDiscriminator):
     """StyleGAN's discriminator (D_basic): one score an image, that of its class with labels."""

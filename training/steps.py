@@ -58,23 +58,31 @@ class StepOptions(NamedTuple):
     style_mixing: bool = False
     seed: Any = None                   # a stateless pair; None = the global generator
     chunks: int = 1                    # equal shares of the images, computed one after the other
+    freeze_d: int = 0                  # layers of D, from the image on, that are not trained
+
+
+def _moved(state, network, options):
+    """For each of the `trained_variables` of G or D: whether a step at this level moves it."""
+    frozen = {id(variable) for layer in state.D.finest_layers(options.freeze_d)
+              for variable in trained_variables(layer)}
+    return [is_reached and id(variable) not in frozen for variable, is_reached
+            in zip(trained_variables(network), reached(network, options.level))]
 
 
 def _step(state, part, lrate, loss_of, per_image, options):
     """One update of `part`. Returns its mean loss before the update and its mean statistics.
 
-    Means over the whole minibatch. The update is of the layers that the level reaches: with
-    beta_1 = 0, Adam leaves a variable whose gradient is zero where it is. (Its second moment would
-    decay: reset when lod comes to reach it.)
+    Means over the whole minibatch. The update is of the layers that the level reaches and that are
+    not frozen: with beta_1 = 0, Adam leaves a variable whose gradient is zero where it is. (Its
+    second moment would decay: reset when lod comes to reach it.)
 
     Args:
         part: 'G' or 'D'.
         loss_of: shares of `per_image` -> (loss, mean w of the fakes, {name: statistic}), means.
     """
     network, optimizer = getattr(state, part), getattr(state, f'{part}_opt')
-    reaches, trained = reached(network, options.level), trained_variables(network)
-    variables = [variable for variable, is_reached in zip(trained, reaches)
-                 if is_reached]
+    moved, trained = _moved(state, network, options), trained_variables(network)
+    variables = [variable for variable, is_moved in zip(trained, moved) if is_moved]
 
     def compute(share):
         with tf.GradientTape(watch_accessed_variables=False) as tape, weights_prepared_once():
@@ -93,7 +101,7 @@ def _step(state, part, lrate, loss_of, per_image, options):
 
     # The update.
     scale, gradients = tf.identity(optimizer.loss_scale), iter(gradients)
-    gradients = [next(gradients) if is_reached else None for is_reached in reaches]
+    gradients = [next(gradients) if is_moved else None for is_moved in moved]
     skipped = optimizer.apply_if_finite(gradients, trained, lrate)
 
     # For the log: what overflows under a scale that can still be halved is no sign of trouble.
@@ -186,7 +194,8 @@ def generator_step(state: TrainingState, labels, z, lrate, options: StepOptions)
 
 def train_iteration(state: TrainingState, reals, labels, z_d, z_g, *, level, alpha, G_lrate,
                     D_lrate, ema_beta, losses=LossConfig(), randomize_noise=False,
-                    style_mixing=False, G_labels=None, seed=None, chunks=1):
+                    style_mixing=False, G_labels=None, seed=None, chunks=1,
+                    freeze_d=0):
     """D step, moving average, G step, in the reference's order (spec section 7).
 
     Args:
@@ -198,10 +207,12 @@ def train_iteration(state: TrainingState, reals, labels, z_d, z_g, *, level, alp
         seed: a stateless pair for noise, style mixing and penalties; None = the global generator.
         chunks: equal shares of the N images that are computed one after the other, their gradients
             added up: the same iteration in less memory, minibatch-stddev groups apart.
+        freeze_d: so many layers of D, from the image on, are not trained (`D.finest_layers`).
     Returns:
         (d_loss, g_loss), means over the minibatch of all replicas, each before its update.
     """
-    options = StepOptions(level, alpha, losses, randomize_noise, style_mixing, seed, chunks)
+    options = StepOptions(level, alpha, losses, randomize_noise, style_mixing, seed, chunks,
+                          freeze_d)
     d_loss = discriminator_step(state, reals, labels, z_d, D_lrate, options)
     state.update_moving_average(ema_beta)
     with tf.control_dependencies([d_loss]):  # G's pass, begun early, would hold memory all along
