@@ -44,6 +44,9 @@ flags.DEFINE_integer('resume_snapshot', None, 'With --resume=RUN: start a new ru
 flags.DEFINE_float('resume_kimg', None, 'With weights from a network file: where in the schedule '
                    'to start, in kimg. Default: where full resolution has faded in, or the '
                    "snapshot's own kimg with --resume_snapshot.")
+flags.DEFINE_list('surgery', [], 'With --resume=NETWORK_FILE: what of its networks may be changed '
+                  'into the shape that the data need: resolution, channels (gray or RGB), labels '
+                  '(added or removed). Default: nothing.')
 flags.DEFINE_string('metrics', 'auto', 'What to measure after each network snapshot: names '
                     "separated by commas, 'none', or 'auto' = swd16k, as often as 5% of the "
                     'time allows. The best network by the first metric is kept as network-best-*.')
@@ -80,8 +83,7 @@ def print_plan(start, dataset, num_gpus):
         standard = configured(dataset, num_gpus, {})
     except ValueError:  # such as a preset that begins at more pixels than the data have
         standard = None
-    print(plan.plan(start.config, FLAGS.preset, standard, options.given(OPTIONS, FLAGS), dataset,
-                    start.description))
+    print(plan.plan(FLAGS.preset, standard, options.given(OPTIONS, FLAGS), dataset, start))
 
 
 def print_presets():
@@ -178,12 +180,13 @@ def found_replicas():
 
 def found_start(config, replicas):
     """What --resume names: the chief finds it and tells the others what they have to know."""
-    from training import cluster, starting
+    from training import cluster, starting, surgery
     with cluster.plain_losses(replicas):
         cluster.check_same_options(replicas, to_json(config))
         if replicas.is_chief:
-            start = starting.Starts(config, FLAGS.outdir).find(FLAGS.resume, FLAGS.resume_snapshot,
-                                                               FLAGS.resume_kimg)
+            starts = starting.Starts(config, FLAGS.outdir, surgery.parse(FLAGS.surgery),
+                                     options.given(OPTIONS, FLAGS))
+            start = starts.find(FLAGS.resume, FLAGS.resume_snapshot, FLAGS.resume_kimg)
             replicas.text_from_chief(to_json(start.config))
         else:
             start = starting.Start(run_config_from_json(replicas.text_from_chief('')), 'the chief')

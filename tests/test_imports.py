@@ -37,7 +37,7 @@ MAY_IMPORT = {
     'pipes': set(),
     'build': {'config', 'networks', 'networks_progan'},
     'config_json': {'build', 'config', 'pipes'},
-    'plan': {'build', 'config_json', 'layers', 'schedule', 'summary'},
+    'plan': {'build', 'config', 'config_json', 'layers', 'schedule', 'summary', 'surgery'},
     'presets': {'build', 'config', 'pipes', 'schedule'},
     'memorising': {'augment', 'config', 'dataset', 'seeds'},
     'rollback': {'layers'},
@@ -62,6 +62,7 @@ MAY_IMPORT = {
     'state': {'adam', 'augment', 'build', 'config', 'layers', 'replicas', 'run_state'},
     'steps': {'augment', 'config', 'layers', 'losses', 'networks', 'prepared', 'replicas', 'seeds',
               'state'},
+    'surgery': {'build', 'layers', 'reference'},
     'devices': set(),
     'sampler': {'devices', 'layers', 'networks'},
 }

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 
+from training import surgery
 from training.build import build_network
+from training.config import flag_name
 from training.config_json import changed_options, flat_options
-from training.layers import shapes_only
+from training.layers import named_variables, shapes_only
 from training.schedule import training_schedule
 from training.summary import count_parameters
 
@@ -55,7 +57,7 @@ def _differences(config, standard):
         part, _, field = name.rpartition('.')
         twin = {'G': f'D.{field}', 'D': f'G.{field}'}.get(part)
         is_own = twin in {**ours, **theirs} and values(twin) != values(name)
-        rows[name if is_own else f'--{field}'] = values(name)
+        rows[name if is_own else f'--{flag_name(field)}'] = values(name)
     return [(label, *pair) for label, pair in rows.items()]
 
 
@@ -65,7 +67,7 @@ def options_lines(config, preset, standard, given):
     Where the preset alone does not fit the data (`standard` is None): {option: value} of `given`.
     """
     if standard is None:
-        rows = [(f'--{name}', _flag_text(value)) for name, value in given.items()]
+        rows = [(f'--{flag_name(name)}', _flag_text(value)) for name, value in given.items()]
     else:
         rows = [(label, ours, f'(preset: {theirs})')
                 for label, ours, theirs in _differences(config, standard)]
@@ -117,13 +119,40 @@ def augment_text(augment):
             f'in {augment.adapt_kimg:g} kimg, towards r_t = {augment.target:g}')
 
 
-def plan(config, preset, standard, given, dataset, start):
+def frozen_lines(config, start):
+    """What of D is not trained, and where that makes no sense."""
+    if not config.freeze_d:
+        return []
+    with shapes_only():
+        D = build_network(config.D)
+    layers = D.finest_layers(config.freeze_d)
+    frozen = sum(count_parameters(layer) for layer in layers)
+    lines = [f'Frozen:     D from the image to {layers[-1].scope} (--freezed={config.freeze_d}): '
+             f'{frozen:,} of its {count_parameters(D):,} parameters stay as they are']
+    fates = start.fates['D'] if start.fates else {}
+    made = {name for name, fate in fates.items() if fate == surgery.MADE}
+    if not start.from_network or any(made & set(named_variables(layer)) for layer in layers):
+        lines.append(f'{INDENT}(a warning: some of these are random, not from a trained network, '
+                     'and would stay random)')
+    return lines
+
+
+def surgery_lines(start):
+    """What became of the networks that are changed into another shape."""
+    if not start.fates:
+        return []
+    return ['Surgery:    what became of the layers of the network file',
+            *_table(surgery.table(start.fates, start.config.G))]
+
+
+def plan(preset, standard, given, dataset, start):
     """The whole, as text.
 
     Args:
-        config, preset, standard, given: as in `options_lines`.
-        start: in words, where the run begins.
+        preset, standard, given: as in `options_lines`.
+        start: starting.Start, with the run's config.
     """
+    config = start.config
     labels = f'{dataset.label_size} label components' if dataset.label_size else 'no labels'
     losses, loss = config.losses, config.losses.D_loss
     gamma = f' with r1_gamma {losses.r1_gamma:g}' if loss == 'D_logistic_simplegp' else ''
@@ -138,7 +167,9 @@ def plan(config, preset, standard, given, dataset, start):
         *(FEW_LINES if dataset.num_images < FEW_IMAGES and config.augment is None else ()),
         networks_line(config),
         *schedule_lines(config),
+        *frozen_lines(config, start),
         f'Losses:     {losses.G_loss}, {loss}{gamma}; {config.precision}',
         f'Training:   {config.total_kimg:g} kimg (1 kimg = 1000 images shown), '
         f'seed {config.seed}',
-        f'Start:      {start}'])
+        f'Start:      {start.description}',
+        *surgery_lines(start)])

@@ -76,6 +76,13 @@ def full_resolution_kimg(resolution: int, config: ScheduleConfig) -> float:
     return max(phases, 0) * (config.lod_training_kimg + config.lod_transition_kimg)
 
 
+def fade_kimg(resolution: int, config: ScheduleConfig) -> float:
+    """The kimg at which `resolution` begins to fade in; it is above lod_initial_resolution."""
+    phases = int(math.log2(resolution)) - int(math.log2(config.lod_initial_resolution))
+    return (phases * (config.lod_training_kimg + config.lod_transition_kimg)
+            - config.lod_transition_kimg)
+
+
 def snapshot_due(tick, every, done):
     """Whether a network snapshot follows tick number `tick`: the first, each `every`th, the last.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from typing import Any, NamedTuple, Optional
 
@@ -10,19 +11,19 @@ from formats import download
 from formats.file_kind import NETWORK_SUFFIX
 from runs import directory
 from runs.checkpoints import newest_nimg
-from training import snapshot
+from training import snapshot, surgery
 from training.build import ARCHITECTURES, architecture_of
 from training.config import RunConfig
 from training.config_json import changed_options, flat_options, run_config_from_json
 from training.pipes import TRANSFER_ADAPT_KIMG
-from training.schedule import chunks_of, full_resolution_kimg, minibatches
+from training.schedule import chunks_of, fade_kimg, full_resolution_kimg, minibatches
 
 # Options that decide no number of a training (batch_gpu: rounding, and the groups of the minibatch
 # stddev only): a command may change them and still resume a run.
 FREE = {'total_kimg', 'image_snapshot_ticks', 'network_snapshot_ticks', 'checkpoint_ticks',
         'checkpoint_minutes', 'keep_checkpoints', 'keep_snapshots', 'grid', 'grid_layout',
         'histograms', 'probe', 'batch_gpu', 'schedule.tick_kimg_base', 'schedule.tick_kimg_dict'}
-DATA_FIELDS = ('resolution', 'num_channels', 'label_size')  # what the data set decides in a network
+DATA_FIELDS = tuple(surgery.FIELDS.values())  # what the data set decides in a network
 
 
 class Start(NamedTuple):
@@ -34,13 +35,25 @@ class Start(NamedTuple):
     initial: Any = None             # Snapshot with the weights of a new run; None = fresh weights
     origin: Optional[directory.Origin] = None  # where those weights are from
     kimg: float = 0.0               # where in the schedule it begins
+    from_network: bool = False      # whether it began with somebody's weights, now or earlier
+    fates: Optional[dict] = None    # what surgery made of these: training.surgery.operated
+
+
+class Loaded(NamedTuple):
+    """The networks of a file that a run begins with."""
+    networks: Any                   # in the shape of the run's
+    config: RunConfig               # the run's, with theirs
+    kimg: float                     # their own, of their training
+    grown_to: Optional[int] = None  # pixels that they are trained up to, if the run's are finer
+    fates: Optional[dict] = None    # what surgery made of them
 
 
 def base_name(path):
     return os.path.basename(os.path.abspath(path))
 
 
-def check_same(name, earlier, configs, fields=None):
+def check_same(name, earlier, configs, fields=None,
+               remedy='Use a data set (and options) that fit, or another network'):
     """ValueError with a table of what differs between two {part: config of a network}.
 
     fields: the names that are compared; None = all.
@@ -48,14 +61,13 @@ def check_same(name, earlier, configs, fields=None):
     rows = []
     for part in configs:
         ours, theirs = dataclasses.asdict(configs[part]), dataclasses.asdict(earlier[part])
-        for field in fields or sorted(set(ours) | set(theirs)):
+        for field in sorted(set(ours) | set(theirs)) if fields is None else fields:
             if ours.get(field) != theirs.get(field):
                 rows.append(f'  {part}.{field}: {name}: {theirs.get(field)} | this command: '
                             f'{ours.get(field)}')
     if rows:
         raise ValueError(f'--resume: the networks of {name} and of this command differ:\n'
-                         + '\n'.join(rows) + '\nUse a data set (and options) that fit, or another '
-                         'network; nothing was written.')
+                         + '\n'.join(rows) + f'\n{remedy}; nothing was written.')
 
 
 class Starts:
@@ -67,8 +79,12 @@ class Starts:
     free = FREE                   # options that a command may change and still resume a run
     parse = staticmethod(run_config_from_json)
 
-    def __init__(self, config, outdir):
-        self.config, self.outdir = config, outdir
+    def __init__(self, config, outdir, surgeries=(), named=()):
+        """surgeries: names of surgery.FIELDS, of what may differ in the networks of a file.
+
+        named: fields that the command itself names, which surgery has to leave as they are there.
+        """
+        self.config, self.outdir, self.surgeries, self.named = config, outdir, surgeries, named
 
     @property
     def kind(self):
@@ -99,27 +115,71 @@ class Starts:
         return dataclasses.replace(self.config, G=other.G, D=other.D)
 
     def loaded(self, path):
-        """(networks of a file to begin with, the config with theirs, their own kimg)."""
-        networks = snapshot.load(path)
+        """The Loaded of a network file; ValueError where it does not fit."""
+        networks, name, wanted = snapshot.load(path), base_name(path), self.config.G
         if networks.G is None or networks.D is None:
             raise ValueError(f'{path}: holds Gs only: it can generate, but training needs G and D '
                              'too.')
         # The architecture is the file's; only what the data set decides has to be the same.
-        check_same(os.path.basename(path), {'G': networks.G.config}, {'G': self.config.G},
-                    fields=DATA_FIELDS)
-        augment = self.config.augment
+        trained, augment = networks.G.config, self.config.augment
+        differing, fates, grown_to = surgery.needed(trained, wanted), None, None
+        self._check_networks(name, networks, differing)
+        if differing:
+            networks, fates = self._operated(name, networks, differing)
+        if wanted.resolution > trained.resolution:
+            grown_to = trained.resolution >> math.ceil(networks.lod)
         if augment is not None:
             augment = dataclasses.replace(augment, adapt_kimg=min(augment.adapt_kimg,
                                                                   TRANSFER_ADAPT_KIMG))
         config = dataclasses.replace(self.config, G=networks.G.config, D=networks.D.config,
                                      augment=augment)
-        return networks, config, networks.kimg
+        return Loaded(networks, config, networks.kimg, grown_to, fates)
 
-    def default_kimg(self, config):
+    def _check_networks(self, name, networks, differing):
+        """ValueError where a file's networks differ in more than surgery may change.
+
+        differing: names of surgery.FIELDS.
+        """
+        theirs, ours = architecture_of(networks.G.config), architecture_of(self.config.G)
+        remedy = 'Use a data set (and options) that fit, or another network'
+        if theirs == ours:
+            remedy += f', or have this one changed by --surgery={",".join(differing)}'
+        check_same(name, {'G': networks.G.config}, {'G': self.config.G},
+                   [surgery.FIELDS[each] for each in differing if each not in self.surgeries],
+                   remedy)
+        if not self.surgeries:
+            return
+        if theirs != ours:
+            raise ValueError(f'--surgery changes networks within one architecture; received {name} '
+                             f'of {theirs} and a --preset of {ours}: take a preset of {theirs}, '
+                             'or another network.')
+        check_same(name, {'G': networks.G.config, 'D': networks.D.config},
+                   self.networks(self.config), self.named,
+                   f'--surgery changes {", ".join(DATA_FIELDS)} and nothing else: leave these '
+                   "options out, then they are the file's")
+
+    def _operated(self, name, networks, surgeries):
+        """The networks in the shape that the data need, and what became of them."""
+        try:
+            return surgery.operated(networks, self.config.G, surgeries, self.config.seed)
+        except ValueError as error:
+            raise ValueError(f'--surgery={",".join(surgeries)}: {name} cannot be changed: {error}'
+                             ) from None
+
+    def default_kimg(self, loaded: Loaded):
         """(where a run that begins with somebody's networks starts, why there)."""
-        return full_resolution_kimg(config.G.resolution, config.schedule), (
-            ' (no --resume_kimg given: the first kimg that is wholly at full resolution; an '
-            'earlier one would grow it again from coarser images)')
+        config, grown_to = loaded.config, loaded.grown_to
+        if grown_to is None:
+            return full_resolution_kimg(config.G.resolution, config.schedule), (
+                ' (no --resume_kimg given: the first kimg that is wholly at full resolution; an '
+                'earlier one would grow it again from coarser images)')
+        first = config.schedule.lod_initial_resolution
+        if first > grown_to:
+            raise ValueError(f'--lod_initial_resolution must be at most {grown_to}, the resolution '
+                             f'of the network, so that finer layers can fade in; received {first}. '
+                             'Or say with --resume_kimg where to start.')
+        return fade_kimg(2 * grown_to, config.schedule), (
+            f' (no --resume_kimg given: where {2 * grown_to}x{2 * grown_to} begins to fade in)')
 
     # What is alike in every kind.
 
@@ -137,6 +197,9 @@ class Starts:
         if resume in download.PUBLISHED or '://' in resume:
             resume = download.local_path(resume)
         names_network = os.path.isfile(resume)
+        if self.surgeries and not names_network:
+            raise ValueError(f'--surgery={",".join(self.surgeries)} needs --resume=NETWORK_FILE, '
+                             f'whose networks it changes; received --resume={resume}.')
         if resume_kimg is not None and not (names_network or resume_snapshot is not None):
             raise ValueError(f'--resume_kimg={resume_kimg:g} needs --resume=NETWORK_FILE or '
                              f'--resume_snapshot; received --resume={resume}.')
@@ -249,19 +312,23 @@ class Starts:
             another = 'another --seed' if has_origin else '--resume=none'
             return Start(config, f'{run_dir}. This run is complete: {nimg / 1000:g} of '
                                  f'{config.total_kimg:g} kimg. A larger --total_kimg continues it, '
-                                 f'{another} starts another.', run_dir=run_dir, complete=True)
+                                 f'{another} starts another.', run_dir=run_dir, complete=True,
+                         from_network=has_origin)
         changes = ', '.join(changed_options(earlier, config))
         return Start(config, f'the newest checkpoint of {run_dir}, kimg {nimg / 1000:g}'
                      + (f' (changed since: {changes})' if changes else ''), run_dir=run_dir,
-                     kimg=nimg / 1000)
+                     kimg=nimg / 1000, from_network=has_origin)
 
     def _from_network(self, path, resume_kimg, own_kimg):
         """A new run with the weights of a network file, or the one that was begun so already."""
-        networks, config, its_kimg = self.loaded(path)
-        default, why = self.default_kimg(config)
-        kimg = resume_kimg if resume_kimg is not None else its_kimg if own_kimg else default
-        if resume_kimg is not None or own_kimg:
-            why = ''
+        loaded, why = self.loaded(path), ''
+        config = loaded.config
+        if resume_kimg is not None:
+            kimg = resume_kimg
+        elif own_kimg:
+            kimg = loaded.kimg
+        else:
+            kimg, why = self.default_kimg(loaded)
         if kimg >= config.total_kimg:
             raise ValueError(f'--total_kimg={config.total_kimg:g} must be more than the starting '
                              f'kimg, {kimg:g}{why}; received a run that would end before it '
@@ -272,8 +339,8 @@ class Starts:
         if run_dir is not None:
             return with_its_networks._go_on(run_dir)
         why += f'; a new run: {why_not}' if why_not else ''
-        return Start(config, f'weights of {path}, kimg {kimg:g}{why}', initial=networks, kimg=kimg,
-                     origin=origin)
+        return Start(config, f'weights of {path}, kimg {kimg:g}{why}', initial=loaded.networks,
+                     kimg=kimg, origin=origin, from_network=True, fates=loaded.fates)
 
 
 def check_minibatches(config, num_images):

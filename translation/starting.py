@@ -53,7 +53,7 @@ class Starts(starting.Starts):
                              'to train on.')
         starting.check_same(path, {'networks': networks.config},
                             {'networks': self.config.networks}, SHAPES)
-        return networks, self.config, networks.kimg
+        return starting.Loaded(networks, self.config, networks.kimg)
 
-    def default_kimg(self, config):
+    def default_kimg(self, loaded):
         return 0.0, ''
