@@ -98,6 +98,14 @@ def outcomes(tmp_path_factory):
         'holdout': ['--holdout=33'],
         'holdout_all': ['--holdout=40'],
         'augmented': ['--dry_run', '--aug=ada', '--aug_target=0.5', '--holdout=9'],
+        'frozen_too_much': ['--freezed=6'],
+        'frozen': ['--dry_run', '--freezed=3'],
+        'surgery_name': [f'--resume={other}', '--surgery=widths'],
+        'surgery_alone': ['--surgery=labels'],
+        'surgery_widths': [f'--resume={other}', '--surgery=resolution,channels'],
+        'surgery': [f'--resume={other}', '--surgery=channels,resolution', '--freezed=1',
+                    '--latent_size=4', '--dlatent_size=4', '--mapping_fmaps=4',
+                    '--mapping_layers=1', '--dry_run'],
     }
     lines = [[f'--data={data}', f'--outdir={outdir}', *SMALL, '--total_kimg=60', *argv]
              for argv in cases.values()]
@@ -127,7 +135,10 @@ def outcomes(tmp_path_factory):
     ('aug_target', ['--aug_target=0.6', '--aug=ada', '--aug=fixed']),
     ('aug_none', ['--aug_p', '--aug=ada', 'the default here']),
     ('holdout', ['--holdout', '33 of 40', 'leaves 7', '0 = none']),
-    ('holdout_all', ['--holdout', '40 of 40', 'leaves 0'])])
+    ('holdout_all', ['--holdout', '40 of 40', 'leaves 0']),
+    ('frozen_too_much', ['--freezed', '0..5 at 16x16', 'received 6']),
+    ('surgery_name', ['--surgery', 'resolution, channels, labels', "'widths'"]),
+    ('surgery_alone', ['--surgery=labels', '--resume=NETWORK_FILE', '--resume=auto'])])
 def test_bad_input_is_one_clear_line(outcomes, case, words):
     results, outdir = outcomes
     code, _, errors = results[case]
@@ -143,6 +154,26 @@ def test_another_network_gets_a_table_of_both_sides(outcomes):
     assert code == 1
     assert 'G.resolution: other.safetensors: 32 | this command: 16' in errors
     assert 'G.num_channels: other.safetensors: 3 | this command: 1' in errors
+    assert '--surgery=resolution,channels' in errors
+
+
+def test_surgery_leaves_other_options_that_the_command_names_as_they_are(outcomes):
+    code, _, errors = outcomes[0]['surgery_widths']
+    assert code == 1
+    assert 'G.latent_size: other.safetensors: 4 | this command: 8' in errors
+    assert 'fmap_max' not in errors and 'leave these options out' in errors
+
+
+def test_the_plan_says_what_surgery_and_freezing_do(outcomes):
+    code, output, _ = outcomes[0]['surgery']
+    assert code == 0
+    assert re.search(r'Surgery: .*\n +G  kept +G_synthesis/4x4-16x16, .*\n'
+                     r' +G  adapted +G_synthesis/ToRGB at 4x4-16x16\n'
+                     r' +G  dropped +G_synthesis/32x32, ', output), output
+    frozen = 'Frozen:     D from the image to FromRGB_lod0 (--freezed=1): '
+    assert frozen in output and 'a warning' not in output
+    assert re.search(r'Frozen: .*\n +\(a warning: some of these are random',
+                     outcomes[0]['frozen'][1])
 
 
 def test_a_dry_run_shows_the_plan_and_writes_nothing(outcomes):
