@@ -41,8 +41,10 @@ def _comments(config_class):
     names = {item.name for item in dataclasses.fields(config_class)}
     lines = source.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.NAME and token.string in names and token.start[1] == 4:
-            current = token.string
+        if token.type == tokenize.NAME and token.start[1] == 4:
+            current = token.string if token.string in names else None
+        elif not token.line.strip():  # what follows a blank line is no continuation
+            current = None
         elif token.type == tokenize.COMMENT and current:
             own_line = lines[token.start[0] - 1].strip().startswith('#')
             text = token.string.lstrip('# ')
