@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 from typing import Callable, NamedTuple, Optional
 
@@ -75,3 +76,23 @@ def _folder(path, config, level, choice):
         return pyramid(image)[level].transpose(1, 2, 0)
 
     return names, None if found is None else found.array(names), read
+
+
+def read_usable(source, pool, unusable):
+    """(indices, images uint8 [n, r, r, C]) of those of a pool of indices that can be read.
+
+    unusable: {name: reason}, to which the others are added.
+    """
+    def attempt(index):
+        try:
+            return source.read(index)
+        except decode.Unusable as error:
+            return str(error)
+
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        results = list(threads.map(attempt, pool))
+    bad = {source.names[i]: result for i, result in zip(pool, results) if isinstance(result, str)}
+    unusable.update(bad)
+    images = [result for result in results if not isinstance(result, str)]
+    usable = np.array([i for i, result in zip(pool, results) if not isinstance(result, str)], int)
+    return usable, np.stack(images) if images else np.zeros([0, 4, 4, 1], np.uint8)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import csv
 import io
 import re
@@ -11,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from conversion import decode
 from conversion.collection import write_names
 from formats.files import write_atomically
 from pictures import sheets
+from pictures.image_sources import read_usable
 from training.dataset import process_reals
 from training.networks import split_lod
 from training.sampler import largest_minibatch
@@ -61,7 +60,7 @@ def rank(D, lod, source, groups, progress):
 
     kept, means, spreads, unusable = [], [], [], {}
     for pool in progress(np.array_split(order, pools)):
-        usable, images = _read(source, pool, unusable)
+        usable, images = read_usable(source, pool, unusable)
         minibatch = _minibatch(D.config, level, len(usable))
         if len(usable) < minibatch:
             raise ValueError(f'{len(usable)} images are too few to be compared: the discriminator '
@@ -74,23 +73,6 @@ def rank(D, lod, source, groups, progress):
     kept, means, spreads = (np.concatenate(parts) for parts in (kept, means, spreads))
     best = np.argsort(-means, kind='stable')
     return Scores(kept[best], means[best], spreads[best], unusable)
-
-
-def _read(source, pool, unusable):
-    """(indices, images uint8 [n, r, r, C]) of those of a pool that can be read."""
-    def attempt(index):
-        try:
-            return source.read(index)
-        except decode.Unusable as error:
-            return str(error)
-
-    with concurrent.futures.ThreadPoolExecutor() as threads:
-        results = list(threads.map(attempt, pool))
-    bad = {source.names[i]: result for i, result in zip(pool, results) if isinstance(result, str)}
-    unusable.update(bad)
-    images = [result for result in results if not isinstance(result, str)]
-    usable = np.array([i for i, result in zip(pool, results) if not isinstance(result, str)], int)
-    return usable, np.stack(images) if images else np.zeros([0, 4, 4, 1], np.uint8)
 
 
 def _scores_in_groups(score, images, labels, minibatch, groups, random):
@@ -141,18 +123,10 @@ def contact_sheet(source, scores):
     parts = []
     for title, places in (('Best', range(shown)),
                           ('Worst', range(total - 1, total - shown - 1, -1))):
-        cells = [sheets.caption(_cell(source.read(scores.indices[i])),
+        cells = [sheets.caption(sheets.fitted(source.read(scores.indices[i]), CELL),
                                 f'{i + 1}: {scores.means[i]:.2f}', WORDS) for i in places]
         cells += [None] * (-len(cells) % COLUMNS)
         block = sheets.arrange([cells[i:i + COLUMNS] for i in range(0, len(cells), COLUMNS)])
         white = np.full([0, *block.shape[1:]], sheets.WHITE, np.uint8)
         parts += [sheets.caption(white, f'{title} {shown} of {total}', 2 * WORDS), block]
     return np.concatenate(parts)
-
-
-def _cell(image):
-    """uint8 [r, r, C] enlarged or shrunk to CELL pixels."""
-    side = image.shape[0]
-    if side < CELL:
-        return sheets.enlarge(image, CELL // side)
-    return sheets.shrink(image, side // CELL)

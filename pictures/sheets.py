@@ -32,6 +32,12 @@ def shrink(images, factor):
     return np.rint(blocks.mean(axis=(-4, -2))).astype(np.uint8)
 
 
+def fitted(image, side):
+    """uint8 [r, r, C] enlarged or shrunk by a whole factor to about `side` pixels."""
+    size = image.shape[0]
+    return enlarge(image, side // size) if size < side else shrink(image, size // side)
+
+
 def gap(width):
     """Pixels of white between neighbours of this width that are not to run into each other."""
     return max(2, width // 32)
