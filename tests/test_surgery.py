@@ -18,7 +18,7 @@ from training.config import (
     ProganGeneratorConfig,
 )
 from training.config_json import to_json
-from training.layers import upscale2d
+from training.layers import named_variables, upscale2d
 from training.presets import run_config
 from training.reference import variables
 from training.schedule import training_schedule
@@ -41,8 +41,8 @@ every_family = pytest.mark.parametrize('family', FAMILIES)
 def random_network(config, seed):
     """A network with every variable drawn, so that biases and noise strengths count too."""
     network = build_network(config)
-    for number, variable in enumerate(network.variables):
-        spread = 1.0 if 'weight' in variable.name or 'noise' in variable.name else 0.3
+    for number, (name, variable) in enumerate(named_variables(network).items()):
+        spread = 1.0 if 'weight' in name or 'noise' in name else 0.3
         variable.assign(spread * tf.random.stateless_normal(variable.shape, [seed, number]))
     return network
 
