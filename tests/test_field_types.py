@@ -25,8 +25,8 @@ def test_every_default_is_a_value_of_its_fields_type(config_class):
 
 def test_only_what_is_a_config_itself_has_no_type():
     names = {item.name for item in dataclasses.fields(config.RunConfig)}
-    assert names - set(field_types(config.RunConfig)) == {'G', 'D', 'losses', 'schedule',
-                                                                 'augment'}
+    without = {'G', 'D', 'losses', 'schedule', 'augment'}
+    assert names - set(field_types(config.RunConfig)) == without
 
 
 @pytest.mark.parametrize('hint, text, value', [
