@@ -95,7 +95,8 @@ def test_chunks_make_the_same_iteration():
     assert sums['skipped_D'] == sums['skipped_G'] == 0
 
 
-def test_two_replicas_make_the_steps_of_one():
+@pytest.mark.parametrize('compiled', [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_two_replicas_make_the_steps_of_one(compiled):
     one = TranslationState(TINY)
     strategy = tf.distribute.MirroredStrategy(
         [device.name for device in tf.config.list_logical_devices('CPU')[:2]])
@@ -112,7 +113,10 @@ def test_two_replicas_make_the_steps_of_one():
         return steps(two, Batch(*(tf.reshape(x, [2, 2, *x.shape[1:]])[replica_number()]
                                   for x in batch)))
 
-    logs = tf.function(lambda: strategy.run(on_replica), autograph=False)()
+    def on_replicas():
+        return strategy.run(on_replica)
+
+    logs = (tf.function(on_replicas, autograph=False) if compiled else on_replicas)()
     for name, value in steps(one, batch).items():
         for local in strategy.experimental_local_results(logs[name]):
             assert float(local) == pytest.approx(float(value), rel=2e-4, abs=2e-5), name
