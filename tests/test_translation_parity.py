@@ -157,14 +157,13 @@ def test_losses_and_gradients_are_the_recorded_ones(case, step):
         assert abs(np.sum(gradient * np.cos(np.arange(gradient.size))) - probe) < limit, name
 
 
-def one_by_one(state, case):
-    """Yields the losses of iterations on the recorded batches, none of them compiled."""
-    for number in range(ITERATIONS):
-        yield train_iteration(state, batch_of(case, number), mask_fn_of(case))
+def one_alone(state, case):
+    """Yields the losses of the first iteration, not compiled."""
+    yield train_iteration(state, batch_of(case, 0), mask_fn_of(case))
 
 
 def in_the_loop(state, case):
-    """Yields the losses of the same iterations by the compiled function of a training run."""
+    """Yields the losses of all iterations, by the compiled function of a training run."""
     class RecordedStream:
         def __init__(self, *_):
             pass
@@ -185,7 +184,7 @@ def in_the_loop(state, case):
 
 @functools.cache
 def trajectory(case, iterate):
-    """(logs of the three iterations, {1 and 3: {'generator/...', 'ema/generator/...': array}})."""
+    """(logs of iterations, {number of them: {'generator/...', 'ema/generator/...': array}})."""
     state, logs, weights = fresh_state(case), [], {}
     for number, log in enumerate(iterate(state, case), 1):
         logs.append({name: float(value) for name, value in log.items()})
@@ -194,20 +193,20 @@ def trajectory(case, iterate):
             for prefix, suffix in (('', ''), ('ema/', 's')) for name, attribute in NETWORKS.items()
             if hasattr(state, attribute + suffix)
             for key, array in reference.variables(getattr(state, attribute + suffix)).items()}
-    assert int(state.iteration) == ITERATIONS
+    assert int(state.iteration) == len(logs)
     return logs, weights
 
 
-# Compiling an iteration takes longer than all else here: the recorded networks with masks are
-# compiled in the slow tests only.
-TRAJECTORIES = pytest.mark.parametrize('case, iterate', [
-    ('afhq32', in_the_loop), ('celeba64', one_by_one),
-    pytest.param('celeba64', in_the_loop, marks=pytest.mark.slow)])
+# Compiling takes longer than all else here: one of the two cases is compiled in slow tests only.
+IN_THE_LOOP = [('afhq32', in_the_loop),
+               pytest.param('celeba64', in_the_loop, marks=pytest.mark.slow)]
+TRAJECTORIES = pytest.mark.parametrize('case, iterate', [*IN_THE_LOOP, ('celeba64', one_alone)])
 
 
 @TRAJECTORIES
-def test_losses_of_three_iterations_are_the_recorded_ones(case, iterate):
+def test_losses_of_iterations_are_the_recorded_ones(case, iterate):
     logs, _ = trajectory(case, iterate)
+    assert len(logs) == (ITERATIONS if iterate is in_the_loop else 1)
     truth = arrays(f'starganv2/{case}/trajectory.npz')
     for number, (log, limit) in enumerate(zip(logs, LOSS_LIMITS)):
         log, expected = dict(log), truth.part(f'f64/iter{number}/')
@@ -224,14 +223,11 @@ def test_losses_of_three_iterations_are_the_recorded_ones(case, iterate):
 def nowhere(case):
     """Names of variables without a gradient: zero, or none at all."""
     facts = config(f'starganv2/{case}')
-    return {name.replace('.', '/', 0) for step in STEPS
-            for name in facts['zero_gradient'][step]}, set(facts['unused'])
+    return {name for step in STEPS for name in facts['zero_gradient'][step]}, set(facts['unused'])
 
 
-@pytest.mark.parametrize('averages', [False, True])
-@pytest.mark.parametrize('count', [1, 3])
-@TRAJECTORIES
-def test_weights_after_iterations_are_the_recorded_ones(case, iterate, count, averages):
+def check_weights(case, iterate, count, averages):
+    """Compares the trained weights, or their averages, after so many iterations."""
     ours = trajectory(case, iterate)[1][count]
     truth = arrays(f'starganv2/{case}/trajectory.npz').part(f'after{count}/')
     zero, unused = nowhere(case)
@@ -245,6 +241,18 @@ def test_weights_after_iterations_are_the_recorded_ones(case, iterate, count, av
         total += expected.size
     assert total > 10000
     assert near / total > OWN_SHARES[count]
+
+
+@pytest.mark.parametrize('averages', [False, True])
+@TRAJECTORIES
+def test_weights_after_an_iteration_are_the_recorded_ones(case, iterate, averages):
+    check_weights(case, iterate, 1, averages)
+
+
+@pytest.mark.parametrize('averages', [False, True])
+@pytest.mark.parametrize('case, iterate', IN_THE_LOOP)
+def test_weights_after_three_iterations_are_the_recorded_ones(case, iterate, averages):
+    check_weights(case, iterate, 3, averages)
 
 
 @TRAJECTORIES
@@ -267,7 +275,7 @@ def test_biases_without_gradient_follow_the_weight_decay(case, iterate):
 
 
 def test_kernels_that_nothing_uses_are_not_touched():
-    ours = trajectory('celeba64', one_by_one)[1][3]
+    ours = trajectory('celeba64', one_alone)[1][1]
     start = arrays('starganv2/celeba64/weights.npz')
     unused = config('starganv2/celeba64')['unused']
     assert len(unused) == 2
