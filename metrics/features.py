@@ -221,7 +221,7 @@ class FeatureNetworks:
         def compiled(_):
             network = InceptionV3(weights)  # in a closure, which keeps it alive
             return tf.function(lambda images: network.features(images), [
-                tf.TensorSpec([None, SIZES[-1], SIZES[-1], 3], tf.uint8)])
+                tf.TensorSpec([None, SIZES[-1], SIZES[-1], 3], tf.uint8)], autograph=False)
 
         return self.devices.copies(compiled)
 
@@ -232,7 +232,8 @@ class FeatureNetworks:
 
         def compiled(_):
             network = Diversity(AlexNet(alexnet), linear)
-            return tf.function(lambda images: network.of_outputs(images), reduce_retracing=True)
+            return tf.function(lambda images: network.of_outputs(images), autograph=False,
+                               reduce_retracing=True)
 
         return self.devices.copies(compiled)
 

@@ -113,7 +113,7 @@ def _cutter(image_shape):
 
     return tf.function(cut, input_signature=[
         tf.TensorSpec([None, *image_shape], tf.uint8),
-        [tf.TensorSpec([None, PATCH * PATCH], tf.int32)] * num_levels])
+        [tf.TensorSpec([None, PATCH * PATCH], tf.int32)] * num_levels], autograph=False)
 
 
 def _places(num_images, size, random):

@@ -8,15 +8,13 @@ import PIL.Image
 import pytest
 from commands import results_of
 from parity_data import PARITY
+from small_translation import small_networks
 from test_translation_wing import face_network
 
 from translation import reference, snapshot
-from translation.config import TranslationConfig
 from translation.sampler import Translator, to_still
 from translation.state import TranslationState
 
-CONFIG = TranslationConfig(img_size=32, num_domains=2, latent_dim=4, hidden_dim=8, style_dim=4,
-                           conv_dim_base=128, max_conv_dim=8)
 DOMAINS = ('day', 'night')
 RANDOM = np.random.RandomState(2)
 
@@ -40,9 +38,10 @@ def input_files(folder):
     (folder / 'broken/bad.png').write_bytes(b'\x89PNG, no more')
     np.savez(folder / 'other.npz', s=np.zeros([1, 3]), domains=['day'])
     np.savez(folder / 'evil.npz', s=np.zeros([1, 4]), domains=['../dusk'])
-    masks = dataclasses.replace(CONFIG, w_hpf=2.0)
-    for name, config in (('plain', CONFIG), ('masks', masks)):
-        snapshot.save(folder / f'{name}.safetensors', TranslationState(config), DOMAINS)
+    plain = small_networks(DOMAINS)
+    masks = TranslationState(dataclasses.replace(plain.config, w_hpf=2.0))  # to train on, too
+    for name, networks in (('plain', plain), ('masks', masks)):
+        snapshot.save(folder / f'{name}.safetensors', networks, DOMAINS)
     feature_files.write_zip_pth(folder / 'wing.ckpt', {
         'epoch': 3, 'state_dict': {**reference.variables(face_network()),
                                    'more': np.ones(1, np.float32)}})

@@ -16,8 +16,8 @@ from translation.run_config import from_json, run_config, to_json
 from translation.starting import Starts
 
 TINY = {'img_size': 16, 'w_hpf': 1.0, 'latent_dim': 4, 'hidden_dim': 8, 'style_dim': 4,
-        'conv_dim_base': 64, 'max_conv_dim': 8, 'batch': 4, 'total_kimg': 0.032, 'tick_kimg': 0.008,
-        'image_snapshot_ticks': 0, 'network_snapshot_ticks': 2, 'checkpoint_ticks': 1,
+        'conv_dim_base': 64, 'max_conv_dim': 8, 'batch': 4, 'total_kimg': 0.012, 'tick_kimg': 0.008,
+        'image_snapshot_ticks': 0, 'network_snapshot_ticks': 1, 'checkpoint_ticks': 1,
         'sheet_images': 2, 'seed': 7, 'holdout': 0.25}
 CLOCK = {'time', 'seconds', 'sec_per_tick', 'sec_per_kimg', 'maintenance_sec', 'gpumem_gb',
          'cpumem_gb', 'eta', 'eta_sec', 'images_per_sec'}
@@ -25,6 +25,15 @@ CLOCK = {'time', 'seconds', 'sec_per_tick', 'sec_per_kimg', 'maintenance_sec', '
 
 class Crash(Exception):
     """The process is gone; what is on the disk is all that is left."""
+
+
+@pytest.fixture(scope='module', autouse=True)
+def iterations_not_compiled():
+    """To compile one takes longer than these runs; tests of parity and the soak tests do it."""
+    compiled = Iterations._compile
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Iterations, '_compile', lambda self: compiled(self).python_function)
+        yield
 
 
 @pytest.fixture(scope='module')
@@ -68,14 +77,14 @@ def test_a_run_leaves_sheets_networks_numbers_and_checkpoints(whole):
             *(f'latent_psi_{psi}-000000.png' for psi in (0.5, 0.7, 1.0))} <= names
     lines = numbers_of(whole)
     assert [(line['tick'], line['nimg'], line['iteration']) for line in lines] == [
-        (1, 8, 2), (2, 16, 4), (3, 24, 6), (4, 32, 8)]
+        (1, 8, 2), (2, 12, 3)]
     assert all(line['D/latent_reg'] > 0 and line['G/ref_cyc'] > 0 for line in lines)
     assert lines[0]['G/lambda_ds'] > lines[-1]['G/lambda_ds'] > 0
 
 
 def test_the_final_network_can_be_trained_on_and_knows_its_domains(whole):
     held = snapshot.load_to_train_on(whole / FINAL)
-    assert (held.domains, held.kimg, held.iteration) == (('bright', 'dark'), 0.032, 8)
+    assert (held.domains, held.kimg, held.iteration) == (('bright', 'dark'), 0.012, 3)
 
 
 def test_options_come_back_from_their_file(folder, whole):
@@ -87,15 +96,15 @@ def test_a_run_that_crashed_goes_on_bit_for_bit(folder, whole, tmp_path, monkeyp
     run = Iterations.run
 
     def crashing(self, sched, repeats):
-        if int(self.state.nimg) == 20:   # within the third tick: the checkpoint is of 16
-            raise Crash
         run(self, sched, repeats)
+        if int(self.state.nimg) == 12:   # within the second tick: the checkpoint is of 8
+            raise Crash
 
     with monkeypatch.context() as patch, pytest.raises(Crash):
         patch.setattr(Iterations, 'run', crashing)
         train(config_of(folder), tmp_path / 'run')
     train(config_of(folder), tmp_path / 'run')
-    assert 'Resuming at kimg 0.0, iteration 4' in (tmp_path / 'run/log.txt').read_text()
+    assert 'Resuming at kimg 0.0, iteration 2' in (tmp_path / 'run/log.txt').read_text()
     assert numbers_of(tmp_path / 'run') == numbers_of(whole)
     expected = load_file(whole / FINAL)
     for name, array in load_file(tmp_path / 'run' / FINAL).items():
@@ -109,11 +118,11 @@ def test_the_same_command_goes_on_and_another_starts_anew(folder, whole, tmp_pat
                                                           changes):
     outdir = str(tmp_path)
     run_dir = tmp_path / '00000-stargan2-lights-1gpu'
-    (run_dir / 'checkpoints/checkpoint-16').mkdir(parents=True)
+    (run_dir / 'checkpoints/checkpoint-8').mkdir(parents=True)
     (run_dir / 'training_options.json').write_text(to_json(config_of(folder)))
     start = Starts(config_of(folder, **options), outdir).find('auto')
     if changes is None:
-        assert start.run_dir == str(run_dir) and start.kimg == 0.016
+        assert start.run_dir == str(run_dir) and start.kimg == 0.008
     else:
         assert start.run_dir is None and changes in start.description
 
@@ -123,7 +132,7 @@ def test_latest_goes_on_with_other_rates_but_not_with_other_networks(folder, who
                                                                      with_origin):
     """As the advice after losses that are not finite says: --resume=latest and a lower --lr."""
     run_dir = tmp_path / '00000-stargan2-lights-1gpu'
-    (run_dir / 'checkpoints/checkpoint-16').mkdir(parents=True)
+    (run_dir / 'checkpoints/checkpoint-8').mkdir(parents=True)
     (run_dir / 'training_options.json').write_text(to_json(config_of(folder)))
     if with_origin:
         directory.save_origin(run_dir, directory.origin(whole / FINAL, 0))

@@ -1,6 +1,7 @@
 """An iteration of StarGAN v2 beyond the recorded numbers: replicas, checkpoints, half precision."""
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -51,11 +52,29 @@ def copied(state, config=TINY, **options):
     return copy
 
 
-def test_a_restored_checkpoint_goes_on_as_if_nothing_had_been(tmp_path):
-    state = TranslationState(TINY)
-    train_iteration(state, tiny_batch(0))
+class Begun(NamedTuple):
+    """A state and its first iteration."""
+    before: dict               # weights
+    twin: TranslationState     # one that has them still
+    log: dict                  # of the iteration
+    after: dict                # weights
+    sums: dict                 # that the state kept
+    state: TranslationState    # which one test may train on
+
+
+@pytest.fixture(scope='module')
+def begun():
+    tf.random.set_seed(1)
+    state = TranslationState(dataclasses.replace(TINY, ema_beta=0.75))
+    before, twin = weights_of(state), copied(state)
+    log = train_iteration(state, tiny_batch(0), tiny_masks)
+    return Begun(before, twin, log, weights_of(state), state.take_stats(), state)
+
+
+def test_a_restored_checkpoint_goes_on_as_if_nothing_had_been(begun, tmp_path):
+    state = begun.state
     path = tf.train.Checkpoint(state=state).save(str(tmp_path / 'checkpoint'))
-    restored = TranslationState(TINY)
+    restored = TranslationState(state.config)
     tf.train.Checkpoint(state=restored).restore(path).assert_consumed()
     ours, theirs = (train_iteration(each, tiny_batch(1)) for each in (state, restored))
     assert {name: float(value) for name, value in ours.items()} == {
@@ -68,34 +87,30 @@ def test_a_restored_checkpoint_goes_on_as_if_nothing_had_been(tmp_path):
     assert [int(optimizer.iterations) for optimizer in optimizers] == [4, 2, 2, 4]
 
 
-def test_averages_start_as_copies_and_follow_once_an_iteration():
-    state = TranslationState(dataclasses.replace(TINY, ema_beta=0.75))
-    start = weights_of(state)
-    for part in 'GFE':
-        for name in reference.variables(getattr(state, part)):
-            np.testing.assert_array_equal(start[f'{part}/{name}'], start[f'{part}s/{name}'])
-    train_iteration(state, tiny_batch(0))
-    after = weights_of(state)
+def test_averages_start_as_copies_and_follow_once_an_iteration(begun):
+    start, after = begun.before, begun.after
+    for name, array in start.items():
+        if name.startswith(('G/', 'F/', 'E/')):
+            np.testing.assert_array_equal(array, start[f'{name[0]}s{name[1:]}'])
     name = 'encode.0.conv1.weight'
     moved = after[f'G/{name}'] - start[f'G/{name}']
     assert np.abs(moved).max() > TINY.lr / 2
     np.testing.assert_allclose(after[f'Gs/{name}'] - start[f'G/{name}'], moved / 4, atol=5e-7)
 
 
-def test_chunks_make_the_same_iteration():
+def test_chunks_make_the_same_iteration(begun):
     """--batch_gpu: a batch of four in two halves, one after the other."""
-    whole = TranslationState(TINY)
-    halves = copied(whole)
-    ours = train_iteration(whole, tiny_batch(0), tiny_masks)
-    theirs = train_iteration(halves, tiny_batch(0), tiny_masks, chunks=2)
-    for name, value in ours.items():
+    theirs = train_iteration(begun.twin, tiny_batch(0), tiny_masks, chunks=2)
+    for name, value in begun.log.items():
         np.testing.assert_allclose(theirs[name], value, rtol=2e-4, err_msg=name)
-    sums = whole.take_stats()
-    assert sums == {**sums, **{name: pytest.approx(float(value)) for name, value in ours.items()}}
+    sums = begun.sums
+    assert sums == {**sums, **{name: pytest.approx(float(value))
+                               for name, value in begun.log.items()}}
     assert sums['skipped_D'] == sums['skipped_G'] == 0
 
 
-def test_two_replicas_make_the_steps_of_one():
+@pytest.mark.parametrize('compiled', [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_two_replicas_make_the_steps_of_one(compiled):
     one = TranslationState(TINY)
     strategy = tf.distribute.MirroredStrategy(
         [device.name for device in tf.config.list_logical_devices('CPU')[:2]])
@@ -112,7 +127,10 @@ def test_two_replicas_make_the_steps_of_one():
         return steps(two, Batch(*(tf.reshape(x, [2, 2, *x.shape[1:]])[replica_number()]
                                   for x in batch)))
 
-    logs = tf.function(lambda: strategy.run(on_replica), autograph=False)()
+    def on_replicas():
+        return strategy.run(on_replica)
+
+    logs = (tf.function(on_replicas, autograph=False) if compiled else on_replicas)()
     for name, value in steps(one, batch).items():
         for local in strategy.experimental_local_results(logs[name]):
             assert float(local) == pytest.approx(float(value), rel=2e-4, abs=2e-5), name

@@ -185,6 +185,11 @@ def pixel_norm(x, epsilon=1e-8):
     return tf.cast(y, x.dtype)
 
 
+def times(variable, scale):
+    """variable * scale; a scale of 1 costs neither an operation nor one of the gradient's."""
+    return tf.convert_to_tensor(variable) if scale == 1 else variable * scale
+
+
 class Bias(NamedLayer):
     """Adds a learned number to each channel: [..., C] -> [..., C]."""
 
@@ -194,7 +199,7 @@ class Bias(NamedLayer):
         self.add('bias', [channels], 'zeros')
 
     def call(self, x):
-        return x + tf.cast(self.bias * self.lrmul, x.dtype)
+        return x + tf.cast(times(self.bias, self.lrmul), x.dtype)
 
 
 class Weight(NamedLayer):
@@ -212,7 +217,7 @@ class Weight(NamedLayer):
         return prepared(self._scaled, dtype)
 
     def _scaled(self):
-        return self.weight * self.scale
+        return times(self.weight, self.scale)
 
 
 class Dense(Weight):

@@ -5,6 +5,8 @@ Nothing else makes minibatches, takes averages of styles, interpolates or rounds
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -61,7 +63,8 @@ class Translator:
         images, styles, latents = (tf.TensorSpec([None, *shape], tf.float32) for shape in (
             [config.img_size, config.img_size, 3], [config.style_dim], [config.latent_dim]))
         domains = tf.TensorSpec([None], tf.int32)
-        wrap = tf.function if compiled else lambda function, _: function
+        wrap = (functools.partial(tf.function, autograph=False) if compiled else
+                lambda function, _: function)
         self._translate = wrap(self._translated, [images, styles])
         self._style_of_image = wrap(lambda x, y: self.Es(x, y), [images, domains])
         self._style_of_latent = wrap(lambda z, y: self.Fs(z, y), [latents, domains])

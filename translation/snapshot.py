@@ -133,7 +133,8 @@ def is_translation(path):
 def _without_memory(config, parts):
     """{part: network that has shapes in place of variables}, to check a file against."""
     with shapes_only():
-        return {part: NETWORKS[part](config) for part in parts}
+        networks = {kind: kind(config) for kind in {NETWORKS[part] for part in parts}}
+    return {part: networks[NETWORKS[part]] for part in parts}
 
 
 def _snapshot(config, domains, networks, kimg, iteration):
