@@ -40,7 +40,7 @@ def values_of(state):
     for part in ('G', 'D', 'Gs'):
         found.update({f'{part}/{name}': variable for name, variable
                       in named_variables(getattr(state, part)).items()})
-    for part in ('G_opt', 'D_opt'):
+    for part in ('G_opt', 'D_opt', 'adaptive_p'):
         found.update({f'{part}/{name}': variable for name, variable
                       in own_variables(getattr(state, part)).items()})
     assert len(found) == len(state.variables)
