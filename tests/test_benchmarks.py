@@ -96,8 +96,9 @@ def test_memory_of_generating_is_of_the_whole_program():
 def test_the_start_of_a_training_is_timed(tmp_path):
     data = write_dataset(tmp_path / 'spots')
     text = printed_by('benchmark_startup.py', f'--data={data}', '--rounds=1')
-    seconds = [float(number) for number in re.findall(r': ([\d.]+) \(', text)]
-    assert 0.5 < seconds[0] < seconds[1]
+    # By the processor's clock, which other programs disturb less than that on the wall.
+    imports, iteration = (float(number) for number in re.findall(r'CPU ([\d.]+)', text))
+    assert 0.5 < imports < iteration
 
 
 def test_growth_is_drawn(tmp_path):
