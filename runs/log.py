@@ -15,7 +15,7 @@ import tensorflow as tf
 import tqdm
 
 from formats.files import write_atomically
-from runs.disk import Disk, NoDisk, append_line
+from runs.disk import Disk, NoDisk, append_line, is_full
 
 KIMG = 'kimg'
 
@@ -53,6 +53,22 @@ class RunLog:
 
     def _open_board(self):
         self._board = tf.summary.create_file_writer(self.run_dir)
+
+    def _tell_board(self, step, tell):
+        """Calls `tell`, which calls tf.summary. A full disk ends what this start tells TensorBoard.
+
+        Its file ends within a record then; what came after that could not be read.
+        """
+        try:
+            with self._board.as_default(step=int(step)):
+                tell()
+            self._board.flush()
+        except tf.errors.ResourceExhaustedError as error:
+            if not is_full(error):
+                raise
+            self._board = tf.summary.create_noop_writer()
+            self.say('Warning: The disk is full: TensorBoard gets no more numbers until the run is '
+                     'resumed, training goes on; free some space.')
 
     def _append(self, name, line):
         path = os.path.join(self.run_dir, name)
@@ -101,30 +117,29 @@ class RunLog:
         """One tick: its line for people, its numbers for stats.jsonl and TensorBoard."""
         self.say(line)
         self._append('stats.jsonl', json.dumps(stats))
-        with self._board.as_default(step=int(stats['nimg'])):
+
+        def scalars():
             for name, value in stats.items():
                 if isinstance(value, (int, float)):
                     tf.summary.scalar(_board_name(name), value)
-        self._board.flush()
+
+        self._tell_board(stats['nimg'], scalars)
 
     def images(self, name, picture, nimg):
         """A sample grid uint8 [H, W, C] for TensorBoard."""
-        with self._board.as_default(step=int(nimg)):
-            tf.summary.image(name, picture[None])
-        self._board.flush()
+        self._tell_board(nimg, lambda: tf.summary.image(name, picture[None]))
 
     def histograms(self, weights, nimg):
         """{name: variable} for TensorBoard."""
-        with self._board.as_default(step=int(nimg)):
+        def histograms():
             for name, variable in weights.items():
                 tf.summary.histogram(name, variable)
-        self._board.flush()
+
+        self._tell_board(nimg, histograms)
 
     def options(self, text):
         """The options (JSON) as a text for TensorBoard."""
-        with self._board.as_default(step=0):
-            tf.summary.text('options', f'```json\n{text}\n```')
-        self._board.flush()
+        self._tell_board(0, lambda: tf.summary.text('options', f'```json\n{text}\n```'))
 
     def metric(self, name, record):
         """One line in metric-<name>.jsonl."""

@@ -1,5 +1,6 @@
 """A disk that fills up: old files are removed, with a warning, and training goes on."""
 
+import contextlib
 import errno
 import os
 import pathlib
@@ -7,6 +8,7 @@ import resource
 import sys
 
 import pytest
+import tensorflow as tf
 from small_data import SMALL_OPTIONS, stats_of, write_dataset
 from small_disks import run_on_small_disk
 
@@ -83,6 +85,27 @@ def test_a_log_without_room_is_printed_all_the_same(tmp_path, capsys):
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == 'tick 1'
     assert [line for line in printed if 'metric-fd.jsonl could not be written' in line]
+
+
+@pytest.mark.parametrize('message, is_disk', [('No space left on device', True),
+                                              ('OOM when allocating tensor', False)])
+def test_tensorboard_without_room_is_told_no_more(tmp_path, capsys, monkeypatch, message, is_disk):
+    """Its writer is not used again: it would go on in the middle of a record."""
+    def failing(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, message)
+
+    log = RunLog(str(tmp_path), 10)
+    expected = contextlib.nullcontext() if is_disk else pytest.raises(tf.errors.OpError)
+    with monkeypatch.context() as patch, expected:
+        patch.setattr(tf.summary, 'scalar', failing)
+        log.tick('tick 1', {'nimg': 8})
+    log.tick('tick 2', {'nimg': 16})
+    log.close()
+    printed = capsys.readouterr().out
+    assert printed.count('TensorBoard gets no more') == is_disk and 'tick 2' in printed
+    assert len((tmp_path / 'stats.jsonl').read_text().splitlines()) == 2
+    [events] = tmp_path.glob('events*')
+    assert (b'Progress/nimg' in events.read_bytes()) != is_disk
 
 
 def test_a_terminal_that_takes_nothing_does_not_end_a_training(tmp_path, monkeypatch):

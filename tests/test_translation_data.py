@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import shutil
 
 import numpy as np
 import pytest
@@ -85,6 +86,8 @@ def test_a_data_set_without_labels_is_refused(folder, tmp_path):
      r'outside of the domain folders \(stray.png\)'),
     (lambda path: (write_domains(path / 'train'), write_domains(path / 'val')),
      r'holds train, val, no domains; give the folder train itself'),
+    (lambda path: write_domains(path / 'pets', {'cat': 1, 'dog': 1}),
+     r'holds the one folder pets, with cat, dog in it; if these are the domains, give .*/pets$'),
     (lambda path: (write_domains(path), (path / 'cat' / 'broken.png').write_bytes(b'no image')),
      r'1 images cannot be used: cat/broken.png is not an image.*; remove'),
     (lambda path: None, 'no such folder')])
@@ -95,6 +98,14 @@ def test_what_cannot_be_trained_on_is_refused_with_the_folder_and_the_remedy(tmp
         open_images(tmp_path / 'data')
     assert str(tmp_path / 'data') in str(caught.value)
     assert '\n' not in str(caught.value)
+
+
+def test_a_zip_of_the_folder_of_the_domains_is_refused_with_the_remedy(folder, tmp_path):
+    path = shutil.make_archive(tmp_path / 'pets', 'zip', folder.parent, folder.name)
+    with pytest.raises(ValueError, match='one folder train, with cat, dog, wild in it; .* zip of'):
+        open_images(path)
+    path = shutil.make_archive(tmp_path / 'good', 'zip', folder)
+    assert open_images(path).domains == ('cat', 'dog', 'wild')
 
 
 def test_training_and_validation_must_have_the_same_domains():

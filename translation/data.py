@@ -62,23 +62,36 @@ def open_images(path, check=True):
     return images
 
 
-def _of_folders(path, check):
-    collection = find_collection(path)
-    found = {}
-    for name in collection.names:
-        found.setdefault(name.split('/')[0] if '/' in name else None, []).append(name)
+def _check_folders(collection, found):
+    """ValueError where `found`, {folder, None outside of any: its images}, are not the domains."""
+    path, shown = collection.path, printable(collection.path)
     if None in found:
-        raise ValueError(f'{printable(path)}: holds images outside of the domain folders '
+        raise ValueError(f'{shown}: holds images outside of the domain folders '
                          f'({_some(found[None])}); move each into the folder of its domain')
+    only = min(found)
+    below = sorted({name.split('/')[1] for name in found[only] if name.count('/') > 1})
+    if len(found) == 1 and len(below) > 1:   # of a zip, mostly: of the folder, not what is in it
+        remedy = ('make a zip of what is in that folder' if collection.is_zip else
+                  f'give {printable(os.path.join(path, only))}')
+        raise ValueError(f'{shown}: holds the one folder {printable(only)}, with {_some(below)} in '
+                         f'it; if these are the domains, {remedy}')
     if set(found) <= SPLITS:
-        raise ValueError(f'{printable(path)}: holds {", ".join(sorted(found))}, no domains; give '
-                         f'the folder train itself, and the folder val as the one to validate with')
+        raise ValueError(f'{shown}: holds {", ".join(sorted(found))}, no domains; give the folder '
+                         'train itself, and the folder val as the one to validate with')
     folders = set() if collection.is_zip else {
         entry.name for entry in os.scandir(path) if entry.is_dir() and entry.name[0] != '.'}
     empty = sorted(folders - set(found))
     if empty:
         raise ValueError(f'{printable(os.path.join(path, empty[0]))}: a domain without images; put '
                          f'some into it, or remove the folder')
+
+
+def _of_folders(path, check):
+    collection = find_collection(path)
+    found = {}
+    for name in collection.names:
+        found.setdefault(name.split('/')[0] if '/' in name else None, []).append(name)
+    _check_folders(collection, found)
     if check:
         check_usable(collection)
 
