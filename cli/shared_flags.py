@@ -37,6 +37,9 @@ SHARED = {  # {flag: (how absl defines it, help)}; the default of all is None
                                     'coarse.'),
     'class_idx': (flags.DEFINE_integer, 'Class of all images, for a conditional network. Default: '
                                         'each class in turn.'),
+    'allow_other_network': (flags.DEFINE_boolean, 'Take w (and directions) of another network file '
+                                                  'of the same shape: an earlier snapshot, say, or '
+                                                  'the same network converted.'),
     'num_gpus': (functools.partial(flags.DEFINE_integer, lower_bound=1),
                  'GPUs of this machine that share the minibatch; default: all, or the CPU where '
                  'there are none.'),

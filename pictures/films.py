@@ -44,7 +44,8 @@ class Film(NamedTuple):
     """What is seen at time t."""
     cells: int                     # images in a frame
     w_at: Callable                 # t -> w [cells, L, dlatent_size]
-    noise_at: Optional[Callable] = None  # t -> noise maps; None = the sampler's
+    noise_at: Optional[Callable] = None  # t -> noise as Sampler.images takes it;
+                                          # None = the sampler's
 
 
 def check(sampler, kind):
