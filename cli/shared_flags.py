@@ -14,8 +14,12 @@ FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # --help lists them with the script's own
 
 
+WHICH = ['Gs', 'G']
+PARSED = {flags.DEFINE_string: str, flags.DEFINE_integer: int, flags.DEFINE_float: float}
+
+
 def _define_which(name, default, text):
-    flags.DEFINE_enum(name, default, ['Gs', 'G'], text)
+    flags.DEFINE_enum(name, default, WHICH, text)
 
 
 SHARED = {  # {flag: (how absl defines it, help)}; the default of all is None
@@ -57,6 +61,18 @@ def define(*names):
     for name in names:
         define_one, text = SHARED[name]
         define_one(name, None, text)
+
+
+def add_arguments(parser, *names):
+    """Adds the flags of these names in SHARED to an argparse parser; the default of all is None."""
+    for name in names:
+        define_one, text = SHARED[name]
+        if define_one is flags.DEFINE_boolean:
+            parser.add_argument(f'--{name}', action='store_true', help=text)
+        elif define_one is _define_which:
+            parser.add_argument(f'--{name}', choices=WHICH, help=text)
+        else:
+            parser.add_argument(f'--{name}', type=PARSED[define_one], help=text)
 
 
 def _cutoff(text):
