@@ -75,7 +75,7 @@ def add_arguments(parser, *names):
             parser.add_argument(f'--{name}', type=PARSED[define_one], help=text)
 
 
-def _cutoff(text):
+def cutoff_of(text):
     """A Truncation's cutoff, as the text of --trunc_cutoff says."""
     if text is None or text == 'all':
         return text
@@ -87,6 +87,6 @@ def _cutoff(text):
 
 def truncation(psi=None):
     """The Truncation of --trunc and --trunc_cutoff; psi: instead of what --trunc says."""
-    cutoff = _cutoff(FLAGS.trunc_cutoff)
+    cutoff = cutoff_of(FLAGS.trunc_cutoff)
     from training.sampler import Truncation
     return Truncation(FLAGS.trunc if psi is None else psi, cutoff)

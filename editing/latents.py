@@ -14,6 +14,11 @@ SEED = 18          # of these z
 USUAL = 0.999      # share of w that are nearer to the mean than what is called far out
 
 
+def classes_in_turn(size, count):
+    """The classes [count] of what `mapped` yields without a class_idx, of `size` classes."""
+    return np.arange(count) % size
+
+
 def mapped(sampler, count=COUNT, class_idx=None):
     """Yields w float32 [n, dlatent_size], `count` in all, not truncated; always the same.
 
@@ -38,6 +43,10 @@ class WStatistics(NamedTuple):
     def deviation(self):
         """sigma, the root of the mean squared distance from the mean."""
         return float(np.sqrt(np.sum(np.square(self.deviations, dtype=np.float64))))
+
+    def along(self, vectors):
+        """[K]: standard deviation of w along unit vectors [K, D]."""
+        return np.sqrt(np.sum((vectors @ self.axes * self.deviations) ** 2, axis=1))
 
     def distances(self, w):
         """[N]: distance of w [N, ..., D] from the mean, in `deviation`s; its layers' root mean."""

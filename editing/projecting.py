@@ -11,11 +11,12 @@ SHARE = 4   # a descent needs the memory of so many times as many images that ar
 
 
 class Projecting:
-    """A job: projections of Photos, made while `frames` are asked for.
+    """A job: projections of images, made while `frames` are asked for.
 
     Args:
+        count: images in all.
+        read: range or array of numbers -> these targets, float32 [n, r, r, C], [-1, 1].
         sampler, statistics, distance, options: as Projector takes them.
-        targets: conversion.photos.Photos, as targets.open_targets gives them.
         minibatch: images at a time; None = as many as fit.
         progress: wraps the moments of a Projector: (moments, total) -> moments.
         stops: () -> whether to stop after this step, with the best so far.
@@ -25,18 +26,18 @@ class Projecting:
         stopped: whether `stops` said so.
     """
 
-    def __init__(self, sampler, targets, statistics, distance, options, minibatch=None,
+    def __init__(self, count, read, sampler, statistics, distance, options, minibatch=None,
                  progress=lambda moments, total: moments, stops=lambda: False):
-        self.sampler, self.targets = sampler, targets
+        self.count, self.read, self.sampler = count, read, sampler
         self.arguments = statistics, distance, options
-        self.minibatch = min(minibatch or max(1, sampler.minibatch // SHARE), len(targets.files))
+        self.minibatch = min(minibatch or max(1, sampler.minibatch // SHARE), count)
         self.progress, self.stops, self.stopped = progress, stops, False
         self.images, self._found = [], []
 
     def frames(self, film=True):
         """Yields the frames of the film, uint8 [H, W, C]; without `film` none."""
-        for numbers in self.targets.in_parts(self.minibatch):
-            targets = self.targets.read(numbers)
+        for start in range(0, self.count, self.minibatch):
+            targets = self.read(range(start, min(start + self.minibatch, self.count)))
             projector = Projector(self.sampler, targets, *self.arguments)
             for moment in self.progress(projector.moments(), projector.options.total_steps):
                 if film and pairs.is_due(moment.step, moment.steps):

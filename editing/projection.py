@@ -37,7 +37,7 @@ from training.adam import Adam
 from training.seeds import folded_seed, random_normal
 
 SPACES = ('w', 'w+')
-BETA_1, BETA_2 = 0.9, 0.99   # of Adam
+BETA_1 = 0.9          # of Adam
 BEYOND = 0.1          # share that is left of what lies beyond [-1, 1]
 GRAY_LEVELS = 127.5   # in a unit of [-1, 1]
 
@@ -48,7 +48,9 @@ class Options:
     space: str = 'w'           # one of SPACES: w = one for all layers, w+ = one for each
     steps: int = 1000          # in W; for W+ as many again
     rate: float = 0.1          # of w: deviations along each principal axis in a step of Adam
+    spread: float = 1.0        # the power of the axes' deviations that steps follow; 0 = all alike
     noise_rate: float = 0.02   # of noise maps, whose deviation is 1
+    beta_2: float = 0.99       # of Adam
     ramp_up: float = 0.05      # share of the steps in which the rates rise
     ramp_down: float = 0.25    # share of the steps in which they fall
     w_noise: float = 0.05      # added to w at first, in sigmas
@@ -119,6 +121,12 @@ def _rmse(images, targets):
     return GRAY_LEVELS * tf.sqrt(tf.reduce_mean(tf.square(error), axis=[1, 2, 3]))
 
 
+def _basis(statistics, spread):
+    """[D, D] float32: what a unit along each principal axis is in w, a column each."""
+    mean = statistics.deviation / math.sqrt(len(statistics.mean))
+    return statistics.axes * np.float32(mean) * (statistics.deviations / mean) ** spread
+
+
 class _Best(tf.Module):
     """The best of each image so far, on the device."""
 
@@ -143,13 +151,13 @@ class _Descent(tf.Module):
     def __init__(self, projector, rows):
         super().__init__()
         self.projector, best = projector, projector.best_so_far
+        options = projector.options
         self.start = tf.identity(best.w[:, :rows])
         self.u = tf.Variable(tf.zeros_like(self.start))  # along the axes, in deviations
         self.noise = [tf.Variable(maps) for maps in best.noise]
-        self.w_adam = Adam([self.u], beta_2=BETA_2, beta_1=BETA_1)
-        self.noise_adam = Adam(self.noise, beta_2=BETA_2, beta_1=BETA_1)
-        statistics = projector.statistics
-        self.basis = tf.constant(statistics.axes * statistics.deviations)  # [D, D]
+        self.w_adam = Adam([self.u], beta_2=options.beta_2, beta_1=BETA_1)
+        self.noise_adam = Adam(self.noise, beta_2=options.beta_2, beta_1=BETA_1)
+        self.basis = tf.constant(_basis(projector.statistics, options.spread))
         self.step = tf.function(self._step)
 
     def _w(self, w_noise):

@@ -279,7 +279,8 @@ def test_many_are_projected_in_parts_and_a_stop_keeps_what_there_is(sampler, sta
         return len(calls) == 8
 
     options = projection.Options(steps=5)
-    job = Projecting(sampler, images, statistics, distances.PixelPyramid(), options, 1, stops=stops)
+    job = Projecting(3, images.read, sampler, statistics, distances.PixelPyramid(), options, 1,
+                     stops=stops)
     frames = list(job.frames())
     assert job.stopped and len(job.images) == 2 and len(job.projection().w) == 2
     assert {frame.shape for frame in frames} == {(256, 512, 1)}
