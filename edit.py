@@ -136,24 +136,33 @@ def layer_ranges(args, sampler):
     return [every, *((name, chosen_layers(sampler.num_layers, name)) for name in NAMES)]
 
 
-def labelled_w(args, sampler, statistics):
-    """(w [N, D], {attribute: bool [N]}) of the images of --data, or of a network's own classes."""
-    import numpy as np
-
-    from editing import labelled, labels, latents
-    from editing.projecting import Projecting
-    from editing.projection import Options
+def labelled_images(args, sampler):
+    """The editing.labelled.Labelled of --data; None where it is not needed."""
+    from editing import labelled, labels
+    if args.method != 'labels' or not args.data and sampler.config.label_size:
+        return None
     if not args.data:
-        count, size = args.max_images, sampler.config.label_size
-        if not size:
-            raise ValueError('--method=labels: the network has no classes; give --data, labelled '
-                             'images.')
-        w = np.concatenate(list(latents.mapped(sampler, count)))
-        classes = np.eye(size)[latents.classes_in_turn(size, count)]
-        return w, labelled.attributes_of(classes, range(size))
+        raise ValueError('--method=labels: the network has no classes; give --data, labelled '
+                         'images.')
     images = labelled.open_labelled(paths_of(args.data), sampler, args.labels)
     images = images.some(args.max_images)
     labels.check_counts(images.attributes)
+    return images
+
+
+def labelled_w(args, sampler, statistics, images):
+    """(w [N, D], {attribute: bool [N]}) of Labelled images; None = of a network's own classes."""
+    import numpy as np
+
+    from editing import latents
+    from editing.labelled import attributes_of
+    from editing.projecting import Projecting
+    from editing.projection import Options
+    from pictures.latents import class_labels
+    if images is None:
+        w = np.concatenate(list(latents.mapped(sampler, args.max_images)))
+        classes = class_labels(sampler.config, None, len(w))
+        return w, attributes_of(classes, range(classes.shape[1]))
     distance = found_distance(args, sampler.resolution)
     job = Projecting(images.count, images.read, sampler, statistics, distance,
                      Options(steps=args.steps), args.minibatch, with_bar)
@@ -161,7 +170,7 @@ def labelled_w(args, sampler, statistics):
     return job.projection().w[:, 0], images.attributes
 
 
-def found_directions(args, sampler, statistics):
+def found_directions(args, sampler, statistics, images):
     """(Directions, sha256 of their network)."""
     from editing import directions as found
     from editing import labels
@@ -169,7 +178,7 @@ def found_directions(args, sampler, statistics):
     if args.from_ls:
         return found.from_planes(args.from_ls, sampler, statistics, ranges[0][1])
     if args.method == 'labels':
-        w, attributes = labelled_w(args, sampler, statistics)
+        w, attributes = labelled_w(args, sampler, statistics, images)
         return labels.fitted(w, attributes, ranges[0][1], statistics, args.classifier,
                              args.conditional), sampler.network_sha256
     result = []
@@ -196,9 +205,10 @@ def directions(args):
     sampler = opened(args)
     check_has_styles(sampler)
     layer_ranges(args, sampler)
+    images = labelled_images(args, sampler)
     writable_folder(os.path.dirname(args.output) or '.', 'output')
     statistics = latents.statistics(sampler, args.class_idx)
-    result, network_sha256 = found_directions(args, sampler, statistics)
+    result, network_sha256 = found_directions(args, sampler, statistics, images)
     found.save(args.output, result, network_sha256,
                {'method': 'ls' if args.from_ls else args.method})
     for one in result[:2 * SHOWN]:

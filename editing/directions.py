@@ -152,9 +152,9 @@ def load(path, sampler, allow_other_network=False):
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
         wrong = [name for name, _ in names if shapes.get(name) != (size,)]
         if wrong:
-            raise ValueError(f'{path}: the direction {wrong[0]} has {shapes.get(wrong[0])} numbers '
-                             f'where the w of this network has {size}; take directions of this '
-                             'network.')
+            received = list(shapes.get(wrong[0], ()))
+            raise ValueError(f'{path}: the direction {wrong[0]} must be [{size}], as the w of this '
+                             f'network; received {received}. Take directions of this network.')
         found = {name: _direction(path, file, name, one) for name, one in names}
     _check_network(path, found, metadata.get('network_sha256'), sampler, allow_other_network)
     return found

@@ -14,11 +14,6 @@ SEED = 18          # of these z
 USUAL = 0.999      # share of w that are nearer to the mean than what is called far out
 
 
-def classes_in_turn(size, count):
-    """The classes [count] of what `mapped` yields without a class_idx, of `size` classes."""
-    return np.arange(count) % size
-
-
 def mapped(sampler, count=COUNT, class_idx=None):
     """Yields w float32 [n, dlatent_size], `count` in all, not truncated; always the same.
 

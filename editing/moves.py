@@ -53,16 +53,15 @@ def parse_strengths(text):
     """'-3:3:7' -> [-3, -2, ..., 3]; '2' -> [2]; '-1,0,4' -> these; finite numbers."""
     match = re.fullmatch(r'([^:]+):([^:]+):(\d{1,3})', text, re.ASCII)
     try:
-        if match and 2 <= int(match[3]) <= MAX_STRENGTHS:
-            values = np.linspace(float(match[1]), float(match[2]), int(match[3]))
-        else:
-            values = np.array([float(part) for part in text.split(',')])
+        values = np.array([float(part) for part in (match.groups()[:2] if match else
+                                                    text.split(','))])
     except ValueError:
         values = np.array([np.nan])
-    if not np.isfinite(values).all() or len(values) > MAX_STRENGTHS:
+    count = int(match[3]) if match else len(values)
+    if not np.isfinite(values).all() or count > MAX_STRENGTHS or match and count < 2:
         raise ValueError(f'--strength={text}: must be FROM:TO:COUNT with a COUNT of 2 to '
                          f'{MAX_STRENGTHS}, such as -3:3:7, or numbers separated by commas.')
-    return values.astype(np.float32)
+    return (np.linspace(*values, count) if match else values).astype(np.float32)
 
 
 def strengths_of(texts, count):

@@ -31,8 +31,8 @@ def write_images(folder):
     return folder
 
 
-def save_generator(path, **options):
-    snapshot.save(path, None, None, small_generator(**options))
+def save_generator(path, kimg=0, **options):
+    snapshot.save(path, None, None, small_generator(**options), kimg=kimg)
     return f'--network={path}'
 
 
@@ -42,6 +42,12 @@ def outcomes(tmp_path_factory):
     images = write_images(folder / 'images')
     small = save_generator(folder / 'small.safetensors', resolution=16)
     classes = save_generator(folder / 'classes.safetensors', resolution=8, label_size=3)
+    twin = save_generator(folder / 'twin.safetensors', resolution=16, kimg=7)
+    for number in range(12):
+        (folder / f'folders/{"ab"[number % 2]}').mkdir(parents=True, exist_ok=True)
+        PIL.Image.new('L', (16, 16), 20 * number).save(
+            folder / f'folders/{"ab"[number % 2]}/{number}.png')
+    np.savez(folder / 'w8.npz', w=np.zeros([1, 8, 7]))
     snapshot.save(folder / 'progan.safetensors', None, None, build_network(ProganGeneratorConfig(
         resolution=8, latent_size=4, fmap_base=16, fmap_max=4)))
     PIL.Image.new('1', (10_000, 10_000)).save(folder / 'huge.png')
@@ -62,11 +68,41 @@ def outcomes(tmp_path_factory):
         'no_steps': ['project', small, one, '--steps=0'],
         'no_vgg': ['project', small, one, '--vgg16=nowhere.pth'],
         'lpips': ['project', classes, one, '--distance=lpips'],
+        'sefa': ['directions', small, '--method=sefa', '--count=2', f'--output={folder}/sefa'
+                 '.safetensors'],
+        'pca': ['directions', small, '--method=pca', '--count=3', '--layers=4x4', '--layers=2-3',
+                f'--output={folder}/pca.safetensors'],
+        'labels': ['directions', small, '--method=labels', f'--data={folder}/folders', '--steps=2',
+                   f'--output={folder}/labels.safetensors', '--conditional'],
+        'own_classes': ['directions', classes, '--method=labels', '--max_images=300',
+                        f'--output={folder}/classes.safetensors', '--classifier=logistic'],
+        'edited': ['project', small, f'--target={images}', '--space=w+', *QUICK],
+        'first': ['apply', small, f'--directions={folder}/sefa.safetensors', '--seeds=5',
+                  '--trunc=1', '--nofilm', '--strength=0,1'],
+        'several': ['apply', small, f'--directions={folder}/sefa.safetensors,{folder}/labels'
+                    '.safetensors', f'--w={folder}/edited/w.npz', '--direction=sefa-2:4x4',
+                    '--direction=b', '--strength=-1:1:3', '--strength=1', '--save_w'],
+        'no_method': ['directions', small],
+        'no_data': ['directions', small, '--method=labels'],
+        'no_output': ['directions', small, '--method=pca', '--output=d.npz'],
+        'no_range': ['directions', small, '--method=sefa', '--layers=64x64'],
+        'few': ['directions', small, '--method=labels', f'--data={images},{folder}/folders/a'],
+        'no_direction': ['apply', small, f'--directions={folder}/sefa.safetensors',
+                         '--direction=smile'],
+        'no_strength': ['apply', small, f'--directions={folder}/sefa.safetensors',
+                        '--strength=much'],
+        'other_size': ['apply', DIGITS, f'--directions={folder}/sefa.safetensors'],
+        'other_network': ['apply', twin, f'--directions={folder}/sefa.safetensors'],
+        'other_w': ['apply', twin, f'--directions={folder}/sefa.safetensors',
+                    f'--w={folder}/edited/w.npz'],
+        'no_directions': ['apply', small, f'--directions={folder}/notes.txt'],
+        'w_layers': ['apply', small, f'--directions={folder}/sefa.safetensors',
+                     f'--w={folder}/w8.npz'],
         'blocked': ['project', small, one, f'--outdir={folder}/file/out'],
     }
     return folder, dict(zip(lines, results_of('edit', [
-        [command, f'--outdir={folder / case}', *flags]
-        for case, (command, *flags) in lines.items()],
+        [command, f'--output={folder / case}/d.safetensors' if command == 'directions' else
+         f'--outdir={folder / case}', *flags] for case, (command, *flags) in lines.items()],
         STYLEGAN_CACHE_DIR=str(folder / 'cache'))))
 
 
@@ -118,7 +154,57 @@ def test_several_paths_are_projected_and_the_networks_noise_kept(outcomes):
         assert sorted(file) == ['network_sha256', 'w'] and file['w'].shape == (3, 6, 7)
 
 
+def test_directions_are_found_by_each_method_and_said(outcomes):
+    folder, results = outcomes
+    expected = {
+        'sefa': ['sefa-1', 'sefa-2', 'sefa-coarse-1', 'sefa-coarse-2', 'sefa-middle-1',
+                 'sefa-middle-2', 'sefa-fine-1', 'sefa-fine-2'],
+        'pca': [f'pca-{layers}-{i}' for layers in ('4x4', '2-3') for i in (1, 2, 3)],
+        'labels': ['b'], 'own_classes': ['0', '1', '2']}
+    for case, names in expected.items():
+        code, output, errors = results[case]
+        assert code == 0, errors
+        lines = [line for line in output.splitlines() if not line.startswith('Distance')]
+        assert [line.partition(': ')[0] for line in lines[:-1]] == names
+        assert lines[-1].startswith(f'Wrote {len(names)} directions to ')
+        word = 'explained' if case in ('sefa', 'pca') else 'accuracy'
+        assert all(f': {word} ' in line for line in lines[:-1])
+
+
+def test_apply_shows_the_first_directions_or_those_that_are_named(outcomes):
+    folder, results = outcomes
+    assert results['first'][0] == results['several'][0] == 0, (results['first'],
+                                                               results['several'])
+    assert [path.name for path in (folder / 'first').iterdir()] == ['sheet.png']
+    assert pixels(folder / 'first/sheet.png').shape == (8 * 280, 2 * 256 + 8)
+    assert sorted(path.name for path in (folder / 'several').iterdir()) == [
+        'film.mp4', 'sheet.png', 'w.npz']
+    sheet = pixels(folder / 'several/sheet.png')
+    assert sheet.shape == (2 * 280, 3 * 256 + 16)
+    out = f'--outdir={folder}/again'
+    result, = results_of('generate', [[f'--network={folder}/small.safetensors', out,
+                                       f'--w={folder}/several/w.npz']])
+    assert result[0] == 0, result
+    for number in range(6):  # what was saved is what is on the sheet
+        row, column = divmod(number, 3)
+        cell = sheet[row * 280:][:256:16, column * 264:][:, :256:16]
+        drawn = pixels(folder / f'again/w{number:04d}.png')
+        assert np.abs(cell - drawn).max() <= 1
+
+
 @pytest.mark.parametrize('case, words', [
+    ('no_method', 'give --method (sefa, pca or labels) or --from_ls'),
+    ('no_data', '--method=labels: the network has no classes; give --data'),
+    ('no_output', '--output=d.npz: must end in .safetensors'),
+    ('no_range', '--layers: layer 9 must be within 0..5'),
+    ('few', 'a: 6 of 8 images have it; 5 with it and 5 without it'),
+    ('no_direction', '--direction=smile: must be one of sefa-1, sefa-2'),
+    ('no_strength', '--strength=much: must be FROM:TO:COUNT'),
+    ('other_size', 'the direction sefa-1 must be [64]'),
+    ('other_network', 'sefa.safetensors: was made with another network file'),
+    ('other_w', 'was made with another network file'),
+    ('no_directions', 'notes.txt: not a whole safetensors file'),
+    ('w_layers', 'w8.npz: w must be [N, 6, 7] for this network; received [1, 8, 7]'),
     ('far_class', '--class_idx=3: must be within 0..2'),
     ('no_class', '--class_idx=0: the network has no classes'),
     ('progan', 'this is a ProGAN network, which has no w'),
