@@ -60,7 +60,7 @@ def with_bar(moments, total):
 
 
 def write_projections(args, job, titles, statistics):
-    """w.npz, a picture for each target, numbers.csv, and lines on the terminal."""
+    """w.npz, a picture for each target and one of all, numbers.csv, lines on the terminal."""
     from conversion.collection import printable
     from editing import pairs
     from formats.png import save_png
@@ -70,10 +70,11 @@ def write_projections(args, job, titles, statistics):
                    job.sampler.network_sha256)
     for title, image in zip(titles, job.images):
         save_png(os.path.join(args.outdir, f'{title}.png'), pairs.visible(image))
+    save_png(os.path.join(args.outdir, 'sheet.png'), pairs.sheet(job.images, len(job.images)))
     pairs.write_table(os.path.join(args.outdir, 'numbers.csv'), titles, found, statistics)
     for number, title in enumerate(titles[:SHOWN]):
         print(pairs.sentence(printable(title), number, found, statistics))
-    print(f'Wrote w.npz, numbers.csv and {len(titles)} pictures to {args.outdir}')
+    print(f'Wrote w.npz, numbers.csv, sheet.png and {len(titles)} pictures to {args.outdir}')
 
 
 def _count(text):

@@ -32,12 +32,17 @@ def is_due(step, steps):
     return step == 1 or step * FRAMES // steps > (step - 1) * FRAMES // steps
 
 
+def sheet(shown, places=SHOWN):
+    """The first of some pairs [N, r, 2 r, C] in rows; always of one size for so many places."""
+    count = min(places, SHOWN)
+    shown = np.asarray(shown[:count])
+    return films.screen(visible(shown), math.ceil(math.sqrt(count / 2)),
+                        sheets.separation(shown.shape[1]), count)
+
+
 def frame(targets, images, places):
     """A frame of a film: the first pairs, `places` at most; always of one size."""
-    count = min(places, SHOWN)
-    shown = visible(pairs(targets[:count], images[:count]))
-    between = sheets.separation(targets.shape[1])
-    return films.screen(shown, math.ceil(math.sqrt(count / 2)), between, count)
+    return sheet(pairs(targets[:SHOWN], images[:SHOWN]), places)
 
 
 def is_far_out(away, statistics):

@@ -116,7 +116,7 @@ def test_a_projection_leaves_its_w_pictures_numbers_and_a_film(outcomes):
     assert code == 0, errors
     assert output.startswith('Distance: pixels at several scales')
     assert sorted(path.name for path in (folder / 'digits').iterdir()) == [
-        'film.mp4', 'gray.png', 'numbers.csv', 'one.png', 'w.npz']
+        'film.mp4', 'gray.png', 'numbers.csv', 'one.png', 'sheet.png', 'w.npz']
     with open(folder / 'digits/numbers.csv', newline='') as file:
         rows = {row['name']: row for row in csv.DictReader(file)}
     for name, row in rows.items():
@@ -149,7 +149,7 @@ def test_several_paths_are_projected_and_the_networks_noise_kept(outcomes):
     folder, results = outcomes
     assert results['plain'][0] == 0, results['plain'][2]
     assert sorted(path.name for path in (folder / 'plain').iterdir()) == [
-        'gray-00000.png', 'gray-00001.png', 'numbers.csv', 'one.png', 'w.npz']
+        'gray-00000.png', 'gray-00001.png', 'numbers.csv', 'one.png', 'sheet.png', 'w.npz']
     with np.load(folder / 'plain/w.npz') as file:
         assert sorted(file) == ['network_sha256', 'w'] and file['w'].shape == (3, 6, 7)
 
@@ -238,4 +238,4 @@ def test_ctrl_c_writes_the_best_so_far(outcomes, tmp_path):
     assert process.returncode == 130, errors
     assert 'interrupted; these are the best so far of 2 of 2 images' in errors
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        'film.mp4', 'gray.png', 'numbers.csv', 'one.png', 'w.npz']
+        'film.mp4', 'gray.png', 'numbers.csv', 'one.png', 'sheet.png', 'w.npz']
