@@ -18,9 +18,12 @@ in turn with the steps.
 from __future__ import annotations
 
 import argparse
+import glob
 import os
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')  # before TensorFlow is imported: no banner
@@ -46,6 +49,7 @@ from training.sampler import Sampler  # noqa: E402
 
 DIGITS = os.path.join(ROOT, 'tests', 'parity', 'digits', 'network-final.pkl')
 PASSES = 2
+LARGEST_SEVERAL = 128   # pixels, of networks that are also timed with several images
 PUBLISHED = {'noise_rate': 0.1, 'w_noise_share': 0.75, 'beta_2': 0.999, 'spread': 0.0}
 TRIED = {   # {what differs from the default: fields of Options}
     'as published': PUBLISHED,
@@ -105,10 +109,12 @@ def real_images(args, resolution):
     if args.data:
         dataset = TFRecordDataset(args.data, resolution, holdout=args.holdout)
         return (dataset.read(resolution, part) for part in (dataset.trained, dataset.held_out))
-    from sklearn.datasets import load_digits
-
-    from demo_digits import enlarge
-    upright = [enlarge(digit) for digit in load_digits().images]
+    with tempfile.TemporaryDirectory() as folder:
+        images = os.path.join(folder, 'digits')
+        subprocess.run([sys.executable, os.path.join(ROOT, 'demo_digits.py'), images], check=True,
+                       stdout=subprocess.DEVNULL)
+        paths = sorted(glob.glob(os.path.join(images, '*', '*.png')), key=os.path.basename)
+        upright = [Image.open(path).copy() for path in paths]
     turned = [image.rotate(10, Image.Resampling.BICUBIC) for image in upright]
     return (np.stack([np.asarray(image)[..., np.newaxis] for image in images])
             for images in (upright, turned))
@@ -145,14 +151,14 @@ def step_seconds(projector, count):
 def speed(args):
     """Prints seconds a step beside the limit."""
     samplers = {'digits': open_sampler(args.network, 'full')}
-    for resolution in (32, 64, 128):
+    for resolution in (32, 64, 128, 256, 1024):
         config = GeneratorConfig(resolution=resolution)
         samplers[f"the paper's width, {resolution}x{resolution}"] = Sampler(Generator(config))
     peak = ConvolutionPeak()
     rows = []
     for name, sampler in samplers.items():
         found, size = latents.statistics(sampler, count=1000), sampler.resolution
-        for batch in (1, 8):
+        for batch in (1, 8) if size <= LARGEST_SEVERAL else (1,):
             targets = np.zeros([batch, size, size, sampler.num_channels], np.float32)
             peak.measure(1)
             took = step_seconds(Projector(sampler, targets, found, PixelPyramid()), args.rounds)
