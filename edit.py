@@ -35,8 +35,10 @@ def found_distance(args, resolution):
     from metrics.features import FeatureNetworks
     given = {name: getattr(args, name) for name in ('vgg16', 'lpips') if getattr(args, name)}
     feature_flags.check(given)
-    distance = distances.choose(args.distance, resolution, FeatureNetworks(given, args.cache_dir))
-    print(f'Distance: {distance.name}')
+    choice = 'lpips' if given and args.distance == 'auto' else args.distance
+    distance = distances.choose(choice, resolution, FeatureNetworks(given, args.cache_dir))
+    missed = choice == 'auto' and isinstance(distance, distances.PixelPyramid)
+    print(f'Distance: {distance.name}' + (' (no files of LPIPS)' if missed else ''))
     return distance
 
 

@@ -20,7 +20,7 @@ class PixelPyramid:
     much as what is fine, and small shifts are forgiven. The root, unlike the square, goes on
     pulling with the same force when little is left to do.
     """
-    name = 'pixels at several scales (no files of LPIPS)'
+    name = 'pixels at several scales'
 
     def embedded(self, images):
         """The scales of images float32 [N, r, r, C], [-1, 1], the finest first."""

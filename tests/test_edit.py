@@ -10,7 +10,9 @@ import time
 import numpy as np
 import PIL.Image
 import pytest
+import safetensors.numpy
 from commands import ROOT, results_of
+from feature_files import lpips_weights, vgg16_weights
 from parity_data import PARITY
 from test_pictures import small_generator
 
@@ -54,9 +56,17 @@ def outcomes(tmp_path_factory):
     (folder / 'notes.txt').write_text('no image')
     (folder / 'file').write_text('in the way')
     one = f'--target={images}/one.png'
+    widths = (2, 3, 4, 4, 5)
+    weights = {'vgg16': vgg16_weights([width for width, count in zip(widths, (2, 2, 3, 3, 3))
+                                       for _ in range(count)]), 'lpips': lpips_weights(widths)}
+    lpips = [f'--{name}={folder}/{name}.safetensors' for name in weights]
+    for name, arrays in weights.items():
+        safetensors.numpy.save_file(arrays, folder / f'{name}.safetensors')
     lines = {
         'digits': ['project', DIGITS, f'--target={images}', '--space=w+', '--steps=20'],
         'plain': ['project', small, f'--target={images}/gray.jpg,{images}', '--keep_noise', *QUICK],
+        'lpips_given': ['project', small, one, *lpips, *QUICK],
+        'pixels_chosen': ['project', small, one, '--distance=pixels', *QUICK],
         'class': ['project', classes, one, '--class_idx=2', *QUICK],
         'far_class': ['project', classes, one, '--class_idx=3', *QUICK],
         'no_class': ['project', small, one, '--class_idx=0', *QUICK],
@@ -143,6 +153,15 @@ def test_generate_draws_a_projection_with_its_noise(outcomes):
     assert np.abs(drawn - projected).max() <= 1 < np.abs(without - projected).max()
     assert 'was made with another network file' in results[2][2]
     np.testing.assert_array_equal(pixels(folder / 'allowed/w0001.png'), drawn)
+
+
+def test_the_distance_is_lpips_where_its_files_are_given(outcomes):
+    _, results = outcomes
+    for case, words in (('lpips_given', 'Distance: LPIPS (VGG16)'),
+                        ('plain', 'Distance: pixels at several scales (no files of LPIPS)'),
+                        ('pixels_chosen', 'Distance: pixels at several scales')):
+        code, output, errors = results[case]
+        assert code == 0 and output.splitlines()[0] == words, (output, errors)
 
 
 def test_several_paths_are_projected_and_the_networks_noise_kept(outcomes):
