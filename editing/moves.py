@@ -15,7 +15,7 @@ from pictures.style_layers import chosen_layers
 
 MAX_STRENGTHS = 99
 LARGEST = 512     # pixels, of images on a sheet
-WORDS = 24        # pixels, of a line below a row
+WORDS = 40        # pixels, of a line below a row
 
 
 class Move(NamedTuple):

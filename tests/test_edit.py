@@ -195,18 +195,18 @@ def test_apply_shows_the_first_directions_or_those_that_are_named(outcomes):
     assert results['first'][0] == results['several'][0] == 0, (results['first'],
                                                                results['several'])
     assert [path.name for path in (folder / 'first').iterdir()] == ['sheet.png']
-    assert pixels(folder / 'first/sheet.png').shape == (8 * 280, 2 * 256 + 8)
+    assert pixels(folder / 'first/sheet.png').shape == (8 * 296, 2 * 256 + 8)
     assert sorted(path.name for path in (folder / 'several').iterdir()) == [
         'film.mp4', 'sheet.png', 'w.npz']
     sheet = pixels(folder / 'several/sheet.png')
-    assert sheet.shape == (2 * 280, 3 * 256 + 16)
+    assert sheet.shape == (2 * 296, 3 * 256 + 16)
     out = f'--outdir={folder}/again'
     result, = results_of('generate', [[f'--network={folder}/small.safetensors', out,
                                        f'--w={folder}/several/w.npz']])
     assert result[0] == 0, result
     for number in range(6):  # what was saved is what is on the sheet
         row, column = divmod(number, 3)
-        cell = sheet[row * 280:][:256:16, column * 264:][:, :256:16]
+        cell = sheet[row * 296:][:256:16, column * 264:][:, :256:16]
         drawn = pixels(folder / f'again/w{number:04d}.png')
         assert np.abs(cell - drawn).max() <= 1
 
