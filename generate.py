@@ -27,11 +27,11 @@ MANY = 1000   # images; more are worth compiling for. It also saves memory: Tens
               # Python 3.11 loses some 50 bytes in each operation outside compiled code
 
 shared_flags.define('network', 'which', 'lod', 'trunc', 'trunc_cutoff', 'styles', 'class_idx',
-                    'cache_dir')
+                    'allow_other_network', 'cache_dir')
 flags.DEFINE_string('seeds', '0-7', 'Which latents: numbers and ranges, such as 0-35,99.')
-flags.DEFINE_string('w', None, 'Instead of seeds: .npz file that --save_w wrote.')
+flags.DEFINE_string('w', None, 'Instead of seeds: .npz file that --save_w or edit.py wrote.')
 flags.DEFINE_enum('noise', 'stored', ['stored', 'random', 'none'], 'Noise of the images: the maps '
-                  'stored in the network, fresh ones, or none.')
+                  'stored in the file of --w or in the network, fresh ones, or none.')
 flags.DEFINE_string('sweep', None, 'Sheet of each image at these truncations, such as 1,0.7,0,-1.')
 flags.DEFINE_string('row_seeds', None, 'Style mixing: images at the left, that styles go into.')
 flags.DEFINE_string('col_seeds', None, 'Style mixing: images at the top, that the styles of '
@@ -108,16 +108,16 @@ def mixing_sheet(sampler):
     return stills.mixing(sampler, rows, columns, [layers] * len(rows))
 
 
-def sheet_of(sampler, mode, w, seeds):
-    """The sheet that `mode` asks for, of images w, or of seeds for strips in z."""
+def sheet_of(sampler, mode, w, noise_of, seeds):
+    """The sheet that `mode` asks for, of images w with noise, or of seeds for strips in z."""
     from pictures import stills
     if mode == 'sweep':
         cutoff = shared_flags.truncation().cutoff
-        return stills.sweep(sampler, w, parse_floats(FLAGS.sweep, 'sweep'), cutoff)
+        return stills.sweep(sampler, w, parse_floats(FLAGS.sweep, 'sweep'), cutoff, noise_of)
     if len(w) < 2:
         raise ValueError('--strip goes from one image to the next; give two seeds or more.')
     if FLAGS.strip == 'w':
-        return stills.strips_w(sampler, w, FLAGS.steps)
+        return stills.strips_w(sampler, w, FLAGS.steps, noise_of)
     z = latents_of(seeds, sampler.config.latent_size)
     return stills.strips_z(sampler, z, labels_of(sampler, seeds), shared_flags.truncation(),
                            FLAGS.steps)
@@ -137,17 +137,19 @@ def opened(mode, seeds):
 
 
 def saved_w(sampler):
-    """All w of the file that --w names."""
+    """The SavedW of the file that --w names; without its noise maps if --noise says so."""
     from pictures import w_files
-    return w_files.load_w(FLAGS.w, sampler, FLAGS.trunc, shared_flags.truncation().cutoff)
+    saved = w_files.load(FLAGS.w, sampler, FLAGS.trunc, shared_flags.truncation().cutoff,
+                         FLAGS.allow_other_network)
+    return saved if FLAGS.noise == 'stored' else saved._replace(noise=None)
 
 
-def job_of(sampler, seeds):
-    """The image_files.Job: an image for each of the seeds, or for each w of the file of --w."""
+def job_of(sampler, seeds, saved):
+    """The image_files.Job: an image for each of the seeds, or for each w of a SavedW."""
     from pictures.image_files import Job
-    if FLAGS.w:
-        w = saved_w(sampler)
-        return Job(len(w), 'w{:04d}'.format, lambda start, stop: w[start:stop])
+    if saved:
+        return Job(len(saved.w), 'w{:04d}'.format, lambda start, stop: saved.w[start:stop],
+                   saved.noise_of)
     labels_of(sampler, seeds[:1])  # checks --class_idx
     return Job(len(seeds), lambda i: f'seed{seeds[i]:04d}',
                lambda start, stop: w_of(sampler, seeds[start:stop], start=start))
@@ -157,9 +159,11 @@ def w_path():
     return os.path.join(FLAGS.outdir, 'w.npz')
 
 
-def write_images(sampler, job, files):
+def write_images(sampler, seeds, files):
     """Writes an image for each row of w, and with --save_w all w, as they are made."""
     from pictures import image_files, w_files
+    saved = saved_w(sampler) if FLAGS.w else None
+    job = job_of(sampler, seeds, saved)
     if FLAGS.skip_existing:
         image_files.check_existing(sampler, job, files)
     os.makedirs(FLAGS.outdir, exist_ok=True)
@@ -167,7 +171,8 @@ def write_images(sampler, job, files):
         take_w = None
         if FLAGS.save_w:
             shape = job.count, sampler.config.num_styles, sampler.config.dlatent_size
-            take_w = stack.enter_context(w_files.w_writer(w_path(), shape))
+            take_w = stack.enter_context(w_files.w_writer(
+                w_path(), shape, saved and saved.noise, sampler.network_sha256))
         written = image_files.write_images(sampler, job, files, FLAGS.skip_existing, take_w,
                                            progress)
     print(f'Wrote {written} images to {FLAGS.outdir}'
@@ -184,13 +189,13 @@ def write_sheet(sampler, mode, seeds, files):
     if mode == 'mixing':
         sheet = mixing_sheet(sampler)
     else:
-        w = (saved_w(sampler) if FLAGS.w else
-             w_of(sampler, seeds, 1.0 if mode == 'sweep' else None))
-        sheet = sheet_of(sampler, mode, w, seeds)
+        saved = saved_w(sampler) if FLAGS.w else w_files.SavedW(
+            w_of(sampler, seeds, 1.0 if mode == 'sweep' else None), noise=None)
+        sheet = sheet_of(sampler, mode, saved.w, saved.noise_of, seeds)
     os.makedirs(FLAGS.outdir, exist_ok=True)
     print('Wrote', files.save(f'strip-{FLAGS.strip}' if mode == 'strip' else mode, sheet))
     if FLAGS.save_w:
-        w_files.save_w(w_path(), w)
+        w_files.save_w(w_path(), *saved, sampler.network_sha256)
 
 
 def main(args):
@@ -202,7 +207,7 @@ def main(args):
     files = Files(FLAGS.outdir, f'.{FLAGS.format}', quality if FLAGS.format == 'jpg' else None)
     sampler = opened(mode, seeds)
     if mode == 'images':
-        write_images(sampler, job_of(sampler, seeds), files)
+        write_images(sampler, seeds, files)
     else:
         write_sheet(sampler, mode, seeds, files)
     if FLAGS.save_w:

@@ -26,7 +26,7 @@ FLAGS = flags.FLAGS
 KINDS = ['walk', 'coarse', 'fine', 'styles', 'noise', 'truncation', 'keys']
 
 shared_flags.define('network', 'which', 'lod', 'trunc', 'trunc_cutoff', 'styles', 'class_idx',
-                    'cache_dir')
+                    'allow_other_network', 'cache_dir')
 flags.DEFINE_string('run', None, 'Instead of a network: a run directory, or the number of a run in '
                     'results/, whose fakes*.png become the film.')
 flags.DEFINE_enum('kind', 'walk', KINDS, 'What the film shows.')
@@ -41,7 +41,8 @@ flags.DEFINE_integer('seed', 0, 'Of random walks and of the noise.', lower_bound
 flags.DEFINE_string('grid', None, 'Columns and rows of images, such as 3x2. Default: 3x2 for '
                     'walks, else as many as there are seeds.')
 flags.DEFINE_string('seeds', None, 'The fixed images, or the key frames: such as 0-5,99.')
-flags.DEFINE_string('w', None, 'Instead of seeds: .npz file that generate.py --save_w wrote.')
+flags.DEFINE_string('w', None, 'Instead of seeds: .npz file that generate.py --save_w or '
+                    'edit.py wrote.')
 flags.DEFINE_string('crop', 'auto', "What is shown of each image: full, 512x384 = the middle rows, "
                     'or auto = without black bars, if the network makes such.')
 
@@ -61,13 +62,15 @@ def grid(count):
 
 
 def fixed_images(sampler, seeds):
-    """w of the seeds, or of the file that --w names."""
+    """The SavedW of the seeds, or of the file that --w names."""
     from pictures import w_files
     truncation = shared_flags.truncation(1.0 if FLAGS.kind == 'truncation' else None)
     if FLAGS.w:
-        return w_files.load_w(FLAGS.w, sampler, FLAGS.trunc, truncation.cutoff)
+        return w_files.load(FLAGS.w, sampler, FLAGS.trunc, truncation.cutoff,
+                            FLAGS.allow_other_network)
     labels = class_labels(sampler.config, FLAGS.class_idx, len(seeds))
-    return sampler.w(latents_of(seeds, sampler.config.latent_size), labels, truncation)
+    w = sampler.w(latents_of(seeds, sampler.config.latent_size), labels, truncation)
+    return w_files.SavedW(w, noise=None)
 
 
 def film_of(sampler, timing):
@@ -80,17 +83,20 @@ def film_of(sampler, timing):
         columns, cells = grid(None)
         return films.random_walks(sampler, cells, **walk), columns
     films.check(sampler, FLAGS.kind)
-    w = fixed_images(sampler, parse_numbers(FLAGS.seeds or '0-5', 'seeds'))
+    saved = fixed_images(sampler, parse_numbers(FLAGS.seeds or '0-5', 'seeds'))
+    w = saved.w
     if FLAGS.kind == 'keys':
         return films.key_frames(w, timing.loop), 1
     columns, _ = grid(len(w))
     if FLAGS.kind == 'noise':
         return films.noise_loop(sampler, w, FLAGS.seed), columns
     if FLAGS.kind == 'truncation':
-        return films.truncation_sweep(sampler, w, timing.loop, truncation.cutoff), columns
-    layers = chosen_layers(sampler.num_layers,
-                           FLAGS.styles if FLAGS.kind == 'styles' else FLAGS.kind)
-    return films.style_walk(sampler, w, layers, **walk), columns
+        film = films.truncation_sweep(sampler, w, timing.loop, truncation.cutoff)
+    else:
+        layers = chosen_layers(sampler.num_layers,
+                               FLAGS.styles if FLAGS.kind == 'styles' else FLAGS.kind)
+        film = films.style_walk(sampler, w, layers, **walk)
+    return film._replace(noise_at=saved.noise_of and (lambda t: saved.noise_of)), columns
 
 
 def check_flags():

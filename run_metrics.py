@@ -15,6 +15,7 @@ docs/metrics.md says what they mean.
 
 import dataclasses
 import json
+import os
 import sys
 
 import tqdm
@@ -231,9 +232,17 @@ def subjects():
 
 def measure(name, subject, directory):
     """Measures one metric of one subject, prints and writes it."""
+    from formats.file_kind import NETWORK_SUFFIX
     from metrics import results
     progress = Progress(name)
-    task = dataclasses.replace(subject.task, progress=progress)
+
+    def keep(what, result):
+        path = os.path.join(directory, f'{what}{NETWORK_SUFFIX}')
+        os.makedirs(directory, exist_ok=True)
+        result.write(path, subject.about['network_sha256'])
+        print(f'Wrote {path}')
+
+    task = dataclasses.replace(subject.task, progress=progress, keep=keep)
     try:
         values, record = results.measure(name, task, subject.about, subject.metrics)
     finally:

@@ -99,12 +99,13 @@ def opened():
 
 def chosen_styles(translator, domains, references):
     """The Styles that the flags ask for."""
-    from translation import styles
+    from translation import photos, styles
     chosen = chosen_domains(domains)
     if FLAGS.s:
         return styles.load(FLAGS.s, translator.config, domains)
     if references is not None:
-        y = chosen * len(references.names) if chosen else references.domains(domains, 'reference')
+        y = (chosen * len(references.names) if chosen else
+             photos.domains(references, domains, 'reference'))
         return styles.of_references(translator, references, y)
     seeds = parse_numbers(FLAGS.seeds or DEFAULT_SEEDS, 'seeds')
     return styles.of_seeds(translator, domains, seeds, chosen or range(len(domains)),

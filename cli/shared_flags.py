@@ -14,8 +14,12 @@ FLAGS = flags.FLAGS
 flags.disclaim_key_flags()  # --help lists them with the script's own
 
 
+WHICH = ['Gs', 'G']
+PARSED = {flags.DEFINE_string: str, flags.DEFINE_integer: int, flags.DEFINE_float: float}
+
+
 def _define_which(name, default, text):
-    flags.DEFINE_enum(name, default, ['Gs', 'G'], text)
+    flags.DEFINE_enum(name, default, WHICH, text)
 
 
 SHARED = {  # {flag: (how absl defines it, help)}; the default of all is None
@@ -37,6 +41,9 @@ SHARED = {  # {flag: (how absl defines it, help)}; the default of all is None
                                     'coarse.'),
     'class_idx': (flags.DEFINE_integer, 'Class of all images, for a conditional network. Default: '
                                         'each class in turn.'),
+    'allow_other_network': (flags.DEFINE_boolean, 'Take w (and directions) of another network file '
+                                                  'of the same shape: an earlier snapshot, say, or '
+                                                  'the same network converted.'),
     'num_gpus': (functools.partial(flags.DEFINE_integer, lower_bound=1),
                  'GPUs of this machine that share the minibatch; default: all, or the CPU where '
                  'there are none.'),
@@ -56,7 +63,19 @@ def define(*names):
         define_one(name, None, text)
 
 
-def _cutoff(text):
+def add_arguments(parser, *names):
+    """Adds the flags of these names in SHARED to an argparse parser; the default of all is None."""
+    for name in names:
+        define_one, text = SHARED[name]
+        if define_one is flags.DEFINE_boolean:
+            parser.add_argument(f'--{name}', action='store_true', help=text)
+        elif define_one is _define_which:
+            parser.add_argument(f'--{name}', choices=WHICH, help=text)
+        else:
+            parser.add_argument(f'--{name}', type=PARSED[define_one], help=text)
+
+
+def cutoff_of(text):
     """A Truncation's cutoff, as the text of --trunc_cutoff says."""
     if text is None or text == 'all':
         return text
@@ -68,6 +87,6 @@ def _cutoff(text):
 
 def truncation(psi=None):
     """The Truncation of --trunc and --trunc_cutoff; psi: instead of what --trunc says."""
-    cutoff = _cutoff(FLAGS.trunc_cutoff)
+    cutoff = cutoff_of(FLAGS.trunc_cutoff)
     from training.sampler import Truncation
     return Truncation(FLAGS.trunc if psi is None else psi, cutoff)

@@ -20,6 +20,7 @@ EXTENSIONS = frozenset('.png .jpg .jpeg .jpe .jfif .webp .bmp .gif .tif .tiff .p
                                                                # phones' pictures are missing must
                                                                # not go unnoticed
 BOMB_BYTES, BOMB_RATIO = 2**26, 100  # a zip member larger than both when unpacked is refused
+SHOWN = 3                            # names in an error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,6 +94,11 @@ def printable(name):
     """A file name as it may be shown: newlines, control characters, bad bytes as escapes."""
     return ''.join(char if char.isprintable() else char.encode('unicode_escape').decode()
                    for char in name)
+
+
+def some_names(names):
+    """The first of these, as they may be shown in an error."""
+    return ', '.join(map(printable, names[:SHOWN])) + (', ...' if len(names) > SHOWN else '')
 
 
 def nearby(path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import tempfile
 
 
 def not_written(path, error, size):
@@ -49,6 +50,19 @@ def write_atomically(path, data, durable=True):
             file.write(data)
     except OSError as error:
         raise not_written(path, error, len(data)) from error
+
+
+def writable_folder(path, flag='outdir'):
+    """Makes the folder `path` where it is missing; ValueError, naming --flag, if that cannot be.
+
+    To be called before long work whose results go there.
+    """
+    try:
+        os.makedirs(path, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
+    except OSError as error:
+        raise ValueError(f'--{flag}={path}: cannot be written to ({error.strerror}); name another '
+                         'folder.') from error
 
 
 def file_sha256(path):

@@ -17,19 +17,21 @@ def save(path, arrays):
     write_atomically(path, data.getvalue())
 
 
-def load(path, flag, others=()):
+def load(path, flag, others=(), optional=()):
     """[array `flag` as float32, ...] of the file that --flag names; executes nothing from it.
 
     Args:
         flag: without dashes.
         others: names of further arrays, which come as they are.
+        optional: names of arrays that may be missing, in whose place None comes.
     Raises:
         ValueError: the file is not there, or no such file.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            return [np.asarray(file[flag], np.float32), *(np.asarray(file[name])
-                                                          for name in others)]
+            return [np.asarray(file[flag], np.float32),
+                    *(np.asarray(file[name]) for name in others),
+                    *(np.asarray(file[name]) if name in file else None for name in optional)]
     except FileNotFoundError as error:
         raise ValueError(f'--{flag}={path}: there is no such file.') from error
     except (KeyError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:

@@ -12,6 +12,9 @@ from formats.files import write_atomically
 
 FORMATS = {  # {metadata['format']: what is in such a file, and who takes it}
     'stylegan-tf2-networks-1': 'a StyleGAN or ProGAN network, which generate.py takes',
+    'stylegan-tf2-directions-1': 'directions in w, which edit.py apply takes',
+    'stylegan-tf2-planes-1': 'planes of linear separability, which edit.py directions --from_ls '
+                             'takes',
     'stylegan-tf2-translation-1': 'a translation network (StarGAN v2), which translate.py takes'}
 
 

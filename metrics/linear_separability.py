@@ -8,12 +8,15 @@ gives its latent, from the half of the images that the classifier is surest of.
 from __future__ import annotations
 
 import collections
+import json
 from functools import partial
 
 import numpy as np
 
+from formats import tensor_file
 from metrics.task import FAKES
 
+FORMAT = 'stylegan-tf2-planes-1'
 PART_BYTES = 2 ** 31  # of the images that the classifiers see one after another
 
 
@@ -36,14 +39,20 @@ def surest_half(logits):
     return np.argsort(-probability, kind='stable')[:len(logits) // 2]
 
 
-def attribute_entropy(latents, logits):
-    """H(class by `logits` [N] given class by an SVM on `latents` [N, D]), in bits."""
+def attribute_entropy(latents, logits, keep=lambda normal, offset, agreement: None):
+    """H(class by `logits` [N] given class by an SVM on `latents` [N, D]), in bits.
+
+    keep: called with the SVM's plane - normal [D], offset - and the share of latents for which both
+    agree; not where all are of one class.
+    """
     classes = (logits > 0).astype(np.int64)
     if classes.min() == classes.max():
         return 0.0  # nothing to part: the SVM would refuse, and nothing is left uncertain
     from sklearn.svm import LinearSVC  # here, because importing it takes seconds
     # dual=True: scikit-learn's default when the published numbers were made.
-    predicted = LinearSVC(dual=True, random_state=0).fit(latents, classes).predict(latents)
+    svm = LinearSVC(dual=True, random_state=0).fit(latents, classes)
+    predicted = svm.predict(latents)
+    keep(svm.coef_[0], svm.intercept_[0], float(np.mean(predicted == classes)))
     table = np.zeros([2, 2])
     np.add.at(table, (predicted, classes), 1)
     return conditional_entropy(table)
@@ -52,6 +61,24 @@ def attribute_entropy(latents, logits):
 def separability(entropies):
     """The score, 1 (all separable) or more, of the attributes' entropies in bits."""
     return float(2 ** np.sum(entropies))
+
+
+class Planes:
+    """The planes of attributes in latent space."""
+
+    def __init__(self):
+        self.planes, self.agreements = {}, {}
+
+    def add(self, attribute, normal, offset, agreement):
+        """One more, as `attribute_entropy` gives it."""
+        self.planes[attribute] = np.append(normal, offset).astype(np.float32)
+        self.agreements[attribute] = agreement
+
+    def write(self, path, network_sha256):
+        """A tensor file: for each attribute its normal and offset, [D + 1]."""
+        tensor_file.write(path, self.planes, {
+            'format': FORMAT, 'agreements': json.dumps(self.agreements),
+            'network_sha256': network_sha256})
 
 
 def _parts(samples):
@@ -71,12 +98,15 @@ def _parts(samples):
     yield part
 
 
-def _separability_of(latents, logits, progress):
-    """The score of latents [N, D], given the logits [N] of each attribute."""
+def _separability_of(latents, logits, progress, keep):
+    """The score of latents [N, D], given the logits {attribute: [N]}.
+
+    keep: called with (attribute, its plane as `attribute_entropy` has it).
+    """
     entropies = []
-    for some in logits:
+    for attribute, some in logits.items():
         kept = surest_half(some)
-        entropies.append(attribute_entropy(latents[kept], some[kept]))
+        entropies.append(attribute_entropy(latents[kept], some[kept], partial(keep, attribute)))
         progress(len(entropies), len(logits))
     return separability(entropies)
 
@@ -97,7 +127,11 @@ def measure(task, count):
     # A plane for each attribute in each space.
     z, w = zip(*latents)
     spaces = {'_z': z, '_w': w} if task.fakes.has_w else {'_z': z}
-    logits = [np.concatenate(some) for some in logits.values()]
-    return {name: _separability_of(np.concatenate(space), logits,
-                                   partial(task.progress, f'ls{name}'))
-            for name, space in spaces.items()}
+    logits = {attribute: np.concatenate(some) for attribute, some in logits.items()}
+    planes = {name: Planes() for name in spaces}
+    scores = {name: _separability_of(np.concatenate(space), logits,
+                                     partial(task.progress, f'ls{name}'), planes[name].add)
+              for name, space in spaces.items()}
+    if '_w' in planes:
+        task.keep('ls-planes', planes['_w'])
+    return scores

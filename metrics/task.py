@@ -16,6 +16,10 @@ def _no_progress(part, done, total):
     del part, done, total
 
 
+def _keep_nothing(name, result):
+    del name, result
+
+
 @dataclass(frozen=True)
 class Task:
     """What a metric measures, and with what."""
@@ -24,6 +28,8 @@ class Task:
     networks: FeatureNetworks
     seed: int = 0
     progress: Callable[[str, int, int], None] = _no_progress  # (part, number done, number in all)
+    # (name, what a metric has found beside its numbers, with .write(path, network_sha256)).
+    keep: Callable[[str, Any], None] = _keep_nothing
 
     def counted(self, part, batches, count, done=0, size=len):
         """`batches`, reported to `progress` as they pass, `done` images being behind them."""

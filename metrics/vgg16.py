@@ -124,12 +124,23 @@ class LPIPS(tf.Module):
         self.vgg16 = vgg16
         self.linear = linear_weights(weights, len(BLOCKS))
 
-    def distances(self, a, b):
-        """[N] of pairs of images [N, H, W, 3], MIN_RESOLUTION or more, in [0, 255], not rounded."""
-        both = (tf.concat([a, b], axis=0) - LPIPS_MEAN) / LPIPS_DEVIATION
+    def embedded(self, images):
+        """The five normalised activations of images [N, H, W, 3], [0, 255], not rounded.
+
+        H, W: MIN_RESOLUTION or more.
+        """
+        activations = self.vgg16.activations((images - LPIPS_MEAN) / LPIPS_DEVIATION)
+        return [x / (tf.sqrt(tf.reduce_sum(x * x, axis=3, keepdims=True)) + 1e-10)
+                for x in activations]
+
+    def between(self, a, b):
+        """[N] of pairs of what `embedded` gave."""
         total = 0.0
-        for x, linear in zip(self.vgg16.activations(both), self.linear):
-            x /= tf.sqrt(tf.reduce_sum(x * x, axis=3, keepdims=True)) + 1e-10
-            x, y = tf.split(x, 2)
+        for x, y, linear in zip(a, b, self.linear):
             total += tf.reduce_mean(tf.linalg.matvec(tf.square(x - y), linear), axis=[1, 2])
         return total
+
+    def distances(self, a, b):
+        """[N] of pairs of images [N, H, W, 3], as `embedded` takes them."""
+        both = self.embedded(tf.concat([a, b], axis=0))
+        return self.between(*zip(*(tf.split(x, 2) for x in both)))

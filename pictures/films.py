@@ -44,7 +44,8 @@ class Film(NamedTuple):
     """What is seen at time t."""
     cells: int                     # images in a frame
     w_at: Callable                 # t -> w [cells, L, dlatent_size]
-    noise_at: Optional[Callable] = None  # t -> noise maps; None = the sampler's
+    noise_at: Optional[Callable] = None  # t -> noise as Sampler.images takes it;
+                                          # None = the sampler's
 
 
 def check(sampler, kind):
@@ -116,24 +117,29 @@ def key_frames(w, loop):
     return Film(1, lambda t: spline(w, t * (len(w) - (not loop)), loop)[np.newaxis])
 
 
+def screen(cells, columns, between, places=None):
+    """A frame uint8 [H, W, C] of images [N, h, w, C] in rows of `columns`.
+
+    Small images are enlarged, as on the sheets; what is too large for players is shrunk.
+
+    Args:
+        between: pixels of white between neighbours.
+        places: of the screen, where it has more of them than there are images.
+    """
+    cells = list(sheets.visible(cells))
+    cells += [None] * ((places or len(cells)) - len(cells))
+    cells += [None] * (-len(cells) % columns)
+    frame = sheets.arrange([cells[i:i + columns] for i in range(0, len(cells), columns)], between)
+    return sheets.shrink(frame, max(1, math.ceil(frame.shape[1] / LARGEST_WIDTH),
+                                    math.ceil(frame.shape[0] / LARGEST_HEIGHT)))
+
+
 def frames(sampler, film, timing, columns):
     """Yields uint8 [H, W, C]; as many at a time are in memory as fit into a minibatch."""
     at_once = 1 if film.noise_at else max(1, sampler.minibatch // film.cells)
-    shrink = None
     for start in range(0, timing.num_frames, at_once):
         times = [timing.time(i) for i in range(start, min(start + at_once, timing.num_frames))]
         w = np.concatenate([film.w_at(t) for t in times])
         images = sampler.images(w, film.noise_at(times[0]) if film.noise_at else None)
         for cells in np.split(images, len(times)):
-            frame = _screen(cells, columns, sheets.separation(sampler.resolution))
-            shrink = shrink or max(1, math.ceil(frame.shape[1] / LARGEST_WIDTH),
-                                   math.ceil(frame.shape[0] / LARGEST_HEIGHT))
-            yield sheets.shrink(frame, shrink)
-
-
-def _screen(cells, columns, between):
-    """Images in rows of `columns`, set apart where they are small, as on the sheets."""
-    cells = list(sheets.visible(cells))
-    cells += [None] * (-len(cells) % columns)
-    rows = [cells[i:i + columns] for i in range(0, len(cells), columns)]
-    return sheets.arrange(rows, between)
+            yield screen(cells, columns, sheets.separation(sampler.resolution))

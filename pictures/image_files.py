@@ -56,13 +56,14 @@ class Job:
     count: int
     name_of: Callable  # number of an image, 0..count - 1 -> its name, without folder and ending
     w_of: Callable     # (start, stop) -> w [stop - start, L, dlatent_size] of these images
+    noise_of: Optional[Callable] = None  # (start, count) -> noise maps [count, H, W, 1] of these;
+                                         # None = as the sampler has it
 
 
-def _minibatch(sampler, job, number):
-    """The images uint8 [n, H, W, C] of the minibatch `number`, from 0 up."""
-    start = number * sampler.minibatch
-    w = job.w_of(start, min(start + sampler.minibatch, job.count))
-    return sampler.numbered(w, number + 1)
+def _minibatch(sampler, job, number, w):
+    """The images uint8 [n, H, W, C] of the minibatch `number`, from 0 up, whose w is given."""
+    noise = job.noise_of and job.noise_of(number * sampler.minibatch, len(w))
+    return sampler.numbered(w, number + 1, noise)
 
 
 def check_existing(sampler, job, files):
@@ -73,8 +74,9 @@ def check_existing(sampler, job, files):
     first = next((i for i in range(job.count) if files.has(job.name_of(i))), None)
     if first is None:
         return
-    number = first // sampler.minibatch
-    for i, image in enumerate(_minibatch(sampler, job, number), number * sampler.minibatch):
+    number, size = first // sampler.minibatch, sampler.minibatch
+    w = job.w_of(number * size, min((number + 1) * size, job.count))
+    for i, image in enumerate(_minibatch(sampler, job, number, w), number * size):
         if files.has(job.name_of(i)):
             files.check_same(job.name_of(i), image)
 
@@ -102,7 +104,7 @@ def write_images(sampler, job, files, skip_existing=False, take_w=None, progress
                    if not (skip_existing and files.has(job.name_of(i)))]
         if missing:
             w = w_of_group(start // group)[start % group:][:size]
-            images = sampler.numbered(w, number + 1)
+            images = _minibatch(sampler, job, number, w)
             for i in missing:
                 files.save(job.name_of(i), images[i - start])
         written += len(missing)

@@ -89,12 +89,25 @@ def open_generator(network, cache_dir=None, which=None, lod=None):
     return generator, _checked_lod(lod, file.lod, generator.config)
 
 
+def check_same_network(what, network_sha256, sampler):
+    """ValueError where `what` was made with another network file than the sampler's.
+
+    what: in words, for the error. A sampler that knows no file takes what is of any.
+    """
+    own = sampler.network_sha256
+    if own not in (None, network_sha256):
+        raise ValueError(f'{what}: was made with another network file (sha256 '
+                         f'{network_sha256[:12]}..., here {own[:12]}...); take that network, or '
+                         '--allow_other_network if the two are nearly the same.')
+
+
 def open_sampler(network, crop, cache_dir=None, which=None, lod=None, noise='stored',
                  compiled=False):
     """The Sampler of a generator as `open_generator` has it, and of `--crop`."""
     generator, lod = open_generator(network, cache_dir, which, lod)
     rows = cropped_rows(Sampler(generator, lod), crop)  # a few images: not worth a graph
-    sampler = Sampler(generator, lod, noise, rows=rows, compiled=compiled)
+    sampler = Sampler(generator, lod, noise, rows=rows, compiled=compiled,
+                      network_path=download.local_path(network, cache_dir))
     if rows != (0, sampler.resolution):
         print(f'Showing rows {rows[0]}..{rows[1] - 1} of {sampler.resolution} (--crop=full for '
               'all).')

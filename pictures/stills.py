@@ -30,12 +30,16 @@ def mixing(sampler, rows, columns, layers_of_rows):
     return sheets.arrange(cells, lead=sheets.gap(top.shape[2]))
 
 
-def sweep(sampler, w, psis, cutoff=None):
-    """Each image at each truncation psi: a row an image; cutoff None = all layers (Figure 8)."""
+def sweep(sampler, w, psis, cutoff=None, noise_of=None):
+    """Each image at each truncation psi: a row an image; cutoff None = all layers (Figure 8).
+
+    noise_of: (first image, count) -> their noise maps; None = the sampler's.
+    """
     cells = []
-    for row in w:
+    for i, row in enumerate(w):
         truncated = [sampler.towards_average(row[np.newaxis], psi, cutoff) for psi in psis]
-        cells.append(sheets.visible(sampler.images(np.concatenate(truncated))))
+        images = sampler.images(np.concatenate(truncated), noise_of and noise_of(i, 1))
+        cells.append(sheets.visible(images))
     return sheets.arrange(cells)
 
 
@@ -44,10 +48,25 @@ def steps_between(a, b, count, way):
     return np.stack([way(a, b, t) for t in np.linspace(0, 1, count, dtype=np.float32)])
 
 
-def strips_w(sampler, w, count):
-    """From each image to the next in `count` steps, straight in w: a row for each pair."""
-    return sheets.arrange([sheets.visible(sampler.images(steps_between(a, b, count, lerp)))
-                           for a, b in zip(w, w[1:])])
+def noise_between(noise_of, number, count):
+    """Noise maps of `count` images from one image to the next, as Sampler.images takes them.
+
+    Along the sphere, as maps have one variance; noise_of: (first image, count) -> their maps.
+    """
+    ways = [steps_between(*maps.reshape(2, -1), count, slerp).reshape(-1, *maps.shape[1:])
+            for maps in noise_of(number, 2)]
+    return lambda start, size: [way[start:start + size] for way in ways]
+
+
+def strips_w(sampler, w, count, noise_of=None):
+    """From each image to the next in `count` steps, straight in w: a row for each pair.
+
+    noise_of: as `noise_between` takes it; None = the sampler's.
+    """
+    rows = [sampler.images(steps_between(a, b, count, lerp),
+                           noise_of and noise_between(noise_of, i, count))
+            for i, (a, b) in enumerate(zip(w, w[1:]))]
+    return sheets.arrange([sheets.visible(row) for row in rows])
 
 
 def strips_z(sampler, z, labels, truncation, count):

@@ -42,23 +42,24 @@ def _ends(text, rule):
     return first, last
 
 
-def _layers_of(part, num_layers, rule):
+def _layers_of(part, num_layers, rule, flag):
     """The layers that one part of the text means."""
     if part not in NAMES:
         first, last = _ends(part, rule)
         return range(first, last + 1)
     if num_layers < len(NAMES):
-        raise ValueError(f'--styles={part}: the network has {num_layers} style layers, too few for '
+        raise ValueError(f'--{flag}={part}: the network has {num_layers} style layers, too few for '
                          f'coarse, middle and fine; choose among 0..{num_layers - 1}.')
     return style_ranges(num_layers)[NAMES.index(part)]
 
 
-def chosen_layers(num_layers, text=None):
-    """The style layers that the text of `--styles` means, a list of int; None = the coarse ones.
+def chosen_layers(num_layers, text=None, flag='styles'):
+    """The style layers that the text of a flag means, a list of int; None = the coarse ones.
 
     Args:
         num_layers: style layers in use, two at each resolution from 4x4 up; 0 = no styles.
         text: numbers, resolutions, ranges of either and names, such as '0-3', '4x4-8x8,fine'.
+        flag: without dashes.
     Raises:
         ValueError: naming the flag.
     """
@@ -66,13 +67,13 @@ def chosen_layers(num_layers, text=None):
         raise ValueError('style mixing: the network has no style layers to choose from; take a '
                          'StyleGAN network.')
     text = 'coarse' if text is None else text
-    rule = (f'--styles={text}: must be layers, resolutions or ranges of either, such as 0-3 or '
+    rule = (f'--{flag}={text}: must be layers, resolutions or ranges of either, such as 0-3 or '
             '4x4-8x8, or coarse, middle, fine, separated by commas')
     layers = []
     for part in map(str.strip, text.split(',')):
-        found = _layers_of(part, num_layers, rule)
+        found = _layers_of(part, num_layers, rule, flag)
         if found[-1] >= num_layers:
-            raise ValueError(f'--styles: layer {found[-1]} must be within 0..{num_layers - 1}, the '
+            raise ValueError(f'--{flag}: layer {found[-1]} must be within 0..{num_layers - 1}, the '
                              f'style layers of this network (4x4 to {2 << num_layers // 2}x'
                              f'{2 << num_layers // 2}).')
         layers.extend(found)

@@ -24,7 +24,7 @@ from training.field_types import field_types  # noqa: E402
 from training.presets import PRESETS  # noqa: E402
 
 PAGE = ROOT / 'docs' / 'options.md'
-SCRIPTS = ('train', 'dataset_tool', 'generate', 'generate_figures', 'generate_video',
+SCRIPTS = ('train', 'dataset_tool', 'generate', 'generate_figures', 'generate_video', 'edit',
            'pretrained_example', 'run_metrics', 'rank_images', 'train_translation', 'translate',
            'convert_network', 'plot_run', 'demo_digits')
 GROUPS = (('The run', config.RunConfig), ('Schedule', config.ScheduleConfig),
@@ -203,6 +203,7 @@ def parser_rows(parser):
                 action.option_strings) & {'--help', '--helpfull'}:
             continue
         kind = 'whole number' if action.type is int or action.metavar == 'N' else 'text'
+        kind = 'number' if action.type is float else kind
         if action.choices:
             kind = ', '.join(code(str(choice)) for choice in action.choices)
         elif action.nargs == 0:
@@ -210,7 +211,7 @@ def parser_rows(parser):
         elif action.metavar and '|' in action.metavar:
             kind = ' or '.join(map(code, action.metavar.split('|')))
         names = action.option_strings or [action.metavar or action.dest]
-        default = '' if action.option_strings else 'required'
+        default = 'required' if action.required or not action.option_strings else ''
         if DEFAULT in action.help:
             default = code(str(action.default))
         rows.append([code(names[-1]), kind, default, plain(action.help.replace(DEFAULT, ''))])

@@ -1,4 +1,4 @@
-"""Runs many command lines of one absl script in one process: importing TensorFlow costs seconds.
+"""Runs many command lines of one script in one process: importing TensorFlow costs seconds.
 
 `results_of('train', [argv, ...])` -> [(exit code, stdout, stderr), ...].
 """
@@ -51,10 +51,16 @@ def _serve(script, command_lines):
                 flags.FLAGS[name].unparse()
             try:
                 argv = startup.with_underscores(sys.argv)
-                code = startup.exit_code(module.main, flags.FLAGS(argv))
+                if hasattr(module, 'command_line'):
+                    code = startup.exit_code(module.main,
+                                             module.command_line().parse_args(argv[1:]))
+                else:
+                    code = startup.exit_code(module.main, flags.FLAGS(argv))
             except flags.Error as error:  # absl prints it and exits with 1
                 print(error, file=errors)
                 code = 1
+            except SystemExit as stop:  # argparse has printed it
+                code = stop.code
         results.append((code, output.getvalue(), errors.getvalue()))
     return results
 

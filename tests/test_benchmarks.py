@@ -152,3 +152,10 @@ def test_an_image_is_nearest_to_its_copy_or_where_told_to_another():
     assert (found == 0).all() and nearest.tolist() == [3, 2, 1, 0]
     found, nearest = training_troubles.distances(images, images, same=True)
     assert found.tolist() == [1, 1, 3, 5] and nearest.tolist() == [1, 0, 1, 2]
+
+
+def test_projections_are_compared_with_the_w_that_drew_them():
+    text = printed_by('projection.py', '--seeds=2', '--steps=4', '--reals=2')
+    rows = rows_of(text)
+    assert [row[0] for row in rows] == ['', 'W', 'W+', '', 'the mean image', 'W', 'W+']
+    assert 0.2 < float(rows[1][1]) < 1.5 and 'W+ is worse than W for 0 of 2 images' in text

@@ -82,7 +82,7 @@ def test_memory_does_not_grow_with_the_number_of_images(sampler, tmp_path):
     class Flat:
         minibatch = 64
 
-        def numbered(self, w, number):
+        def numbered(self, w, number, noise):
             return np.zeros([len(w), 8, 8, 1], np.uint8)
 
     def peak(count):

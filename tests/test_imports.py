@@ -18,9 +18,11 @@ MAY_USE = {
     'conversion': {'formats', 'runs', 'training'},
     'metrics': {'formats', 'runs', 'training', 'conversion'},
     'pictures': {'formats', 'runs', 'training', 'conversion', 'metrics'},
+    'editing': {'formats', 'runs', 'training', 'conversion', 'metrics', 'pictures'},
     # Sheets and films of translations are laid out by the pieces of pictures.
     'translation': {'formats', 'runs', 'training', 'conversion', 'metrics', 'pictures'},
-    'cli': {'formats', 'runs', 'training', 'conversion', 'metrics', 'pictures', 'translation'},
+    'cli': {'formats', 'runs', 'training', 'conversion', 'metrics', 'pictures', 'editing',
+            'translation'},
 }
 OURS = set(MAY_USE)
 ANYTHING = {'benchmarks', 'tests'}   # these may import whatever they measure or test

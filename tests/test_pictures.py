@@ -372,3 +372,64 @@ def test_a_file_that_is_no_w_of_this_network_is_refused(sampler, tmp_path, array
     np.savez(path, **arrays)
     with pytest.raises(ValueError, match=f'^--w=.*w.npz: .*{rule}'):
         w_files.load_w(path, sampler)
+
+
+def own_noise(sampler, count):
+    random = np.random.RandomState(2)
+    return [random.randn(count, *maps.shape[1:]).astype(np.float32)
+            for maps in sampler.stored_noise()]
+
+
+def test_noise_maps_come_back_with_their_w_and_are_drawn(sampler, tmp_path):
+    w, noise, path = dlatents(sampler), own_noise(sampler, 3), str(tmp_path / 'w.npz')
+    w_files.save_w(path, w, noise)
+    saved = w_files.load(path, sampler)
+    for own, found in zip(noise, saved.noise):
+        np.testing.assert_array_equal(found, own)
+    with w_files.w_writer(str(tmp_path / 'bit.npz'), w.shape, noise) as put:
+        put(w)
+    np.testing.assert_array_equal(w_files.load(str(tmp_path / 'bit.npz'), sampler).noise[3],
+                                  noise[3])
+    images = sampler.images(saved.w, saved.noise_of)
+    np.testing.assert_array_equal(images[1:2], sampler.images(w[1:2], [m[1:2] for m in noise]))
+    assert not np.array_equal(images, sampler.images(w))
+
+
+def test_sheets_of_a_file_of_w_begin_and_end_with_its_noise(sampler):
+    w, noise = dlatents(sampler, 2), own_noise(sampler, 2)
+    saved = w_files.SavedW(w, noise)
+    images = sheets.visible(sampler.images(w, saved.noise_of))
+    strip = stills.strips_w(sampler, w, 3, saved.noise_of)
+    swept = stills.sweep(sampler, w, [1, 0], None, saved.noise_of)
+    for sheet in (strip, swept):
+        np.testing.assert_array_equal(sheet[:256, :256], images[0])
+    np.testing.assert_array_equal(strip[:, -256:], images[1])
+    np.testing.assert_array_equal(swept[-256:, :256], images[1])
+    between = stills.noise_between(saved.noise_of, 0, 3)(1, 1)[5]
+    lengths = [np.linalg.norm(maps) for maps in (noise[5][0], between, noise[5][1])]
+    assert lengths[1] == pytest.approx((lengths[0] + lengths[2]) / 2, rel=1e-5)
+
+
+def test_w_of_another_network_file_is_refused_unless_allowed(sampler, tmp_path):
+    files = [tmp_path / name for name in ('a.safetensors', 'b.safetensors')]
+    for kimg, file in enumerate(files):
+        snapshot.save(file, None, None, sampler.Gs, kimg=kimg)
+    one, other = (opening.open_sampler(str(file), 'full') for file in files)
+    path, w = str(tmp_path / 'w.npz'), dlatents(sampler)
+    w_files.save_w(path, w, network_sha256=one.network_sha256)
+    np.testing.assert_array_equal(w_files.load_w(path, one), w)
+    np.testing.assert_array_equal(w_files.load_w(path, sampler), w)  # which knows no file
+    with pytest.raises(ValueError, match='^--w=.*w.npz: was made with another network file'):
+        w_files.load_w(path, other)
+    np.testing.assert_array_equal(w_files.load_w(path, other, allow_other_network=True), w)
+
+
+@pytest.mark.parametrize('damage', [
+    lambda noise: noise.pop(), lambda noise: noise.__setitem__(2, noise[2][:1]),
+    lambda noise: noise.__setitem__(3, noise[3] * np.nan)])
+def test_noise_maps_that_do_not_fit_are_refused(sampler, tmp_path, damage):
+    noise, path = own_noise(sampler, 3), str(tmp_path / 'w.npz')
+    damage(noise)
+    w_files.save_w(path, dlatents(sampler), noise)
+    with pytest.raises(ValueError, match=r'^--w=.*w.npz: noise[237] must be finite numbers \[3, '):
+        w_files.load(path, sampler)

@@ -16,19 +16,20 @@ LOSS_SCALE_DOUBLES_AFTER = 2000  # finite updates in a row; the value of Micikev
 
 
 class Adam(tf.Module):
-    """lr sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon), with b1 = 0 (appendix C).
+    """lr sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon) (Kingma and Ba 2015, section 2).
 
-    Kingma and Ba 2015, section 2's last paragraph. With these numbers it is what the reference's
-    TensorFlow 1 computes, bit for bit.
+    With the defaults, which are appendix C's (b1 = 0), it is what the reference's TensorFlow 1
+    computes, bit for bit.
 
     Attributes: learning_rate, float32, of the last update; iterations, int64, updates so far;
     loss_scale, float32: what losses are multiplied with (1, or with float16 a power of two that is
     halved when a gradient overflows and doubled after 2000 that did not).
     """
 
-    def __init__(self, trained, beta_2=0.99, epsilon=1e-8, scaled_loss=False):
+    def __init__(self, trained, beta_2=0.99, epsilon=1e-8, scaled_loss=False, beta_1=0.0):
         super().__init__()
-        self.beta_2, self.epsilon, self.scaled_loss = beta_2, epsilon, scaled_loss
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        self.scaled_loss = scaled_loss
         self.learning_rate = tf.Variable(0.0, trainable=False)
         self.iterations = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.loss_scale = tf.Variable(FIRST_LOSS_SCALE if scaled_loss else 1.0, trainable=False)
@@ -73,9 +74,10 @@ class Adam(tf.Module):
         for variable, gradient, m, v in zip(trained, gradients, self.m, self.v):
             if gradient is not None:
                 tf.raw_ops.ResourceApplyAdam(
-                    var=variable.handle, m=m.handle, v=v.handle, beta1_power=0.0,
-                    beta2_power=tf.pow(self.beta_2, step), lr=self.learning_rate, beta1=0.0,
-                    beta2=self.beta_2, epsilon=self.epsilon, grad=gradient)
+                    var=variable.handle, m=m.handle, v=v.handle,
+                    beta1_power=tf.pow(self.beta_1, step), beta2_power=tf.pow(self.beta_2, step),
+                    lr=self.learning_rate, beta1=self.beta_1, beta2=self.beta_2,
+                    epsilon=self.epsilon, grad=gradient)
 
     def _adapt_loss_scale(self, finite):
         in_a_row = tf.where(finite, self.finite_in_a_row + 1, 0)

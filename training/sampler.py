@@ -9,11 +9,13 @@ devices.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Optional, Union
 
 import numpy as np
 import tensorflow as tf
 
+from formats.files import file_sha256
 from training.devices import ONE_DEVICE
 from training.layers import copy_weights, downscale2d, upscale2d
 from training.networks import split_lod
@@ -88,6 +90,8 @@ class Sampler:
         full_size: images of the network's full resolution also while it is growing.
         compiled: make one graph of the network: worth its seconds for many images.
         devices: Devices that share the minibatches; what comes out is the same.
+        network_path: the file that Gs is of, for what must be used with the same file only; None =
+            unknown.
 
     Attributes:
         resolution, num_channels: of the images, before `rows` are cut out.
@@ -97,8 +101,8 @@ class Sampler:
     """
 
     def __init__(self, Gs, lod=0.0, noise='stored', minibatch=None, rows=None, full_size=False,
-                 compiled=False, devices=ONE_DEVICE):
-        self.Gs, self.config = Gs, Gs.config
+                 compiled=False, devices=ONE_DEVICE, network_path=None):
+        self.Gs, self.config, self.network_path = Gs, Gs.config, network_path
         self.level, self.alpha = split_lod(lod, self.config.resolution_log2)
         self.enlarged = 2 ** self.level if full_size else 1
         self.resolution = (self.config.resolution >> self.level) * self.enlarged
@@ -116,6 +120,11 @@ class Sampler:
         self.devices = devices
         self.copies = devices.copies(lambda number: self if not number else Sampler(
             _copy_of(Gs), lod, noise, minibatch, rows, full_size, compiled))
+
+    @functools.cached_property
+    def network_sha256(self):
+        """Of the network file; None where it is unknown."""
+        return self.network_path and file_sha256(self.network_path)
 
     # Tensors in, tensors out: for one device, in compiled code or outside.
 
@@ -214,13 +223,15 @@ class Sampler:
         return self.map(draw, ((start, w[start:start + self.minibatch], self._next_seed())
                                for start in range(0, len(w), self.minibatch)))
 
-    def numbered(self, w, number, convert=to_uint8):
+    def numbered(self, w, number, noise=None, convert=to_uint8):
         """Images [N, H, W, C] of one minibatch of w, N <= minibatch.
 
         Random noise is that of the minibatch `number`, from 1 up, of all that a new sampler draws:
         a job can leave some of its minibatches out, and the others stay as they are.
+
+        noise: maps [1 or N, H, W, 1] in its place.
         """
-        maps = self._usual_noise(len(w), self._seed(number))
+        maps = self._usual_noise(len(w), self._seed(number)) if noise is None else noise
         return self._shown(self._drawn(tf.constant(w), maps), convert)
 
     def images_of(self, z, labels=None, truncation=OWN, convert=to_uint8):

@@ -17,8 +17,8 @@ class DecayedAdam(Adam):
 
     def __init__(self, trained, beta_1=0.0, beta_2=0.99, epsilon=1e-8, weight_decay=0.0,
                  scaled_loss=False):
-        super().__init__(trained, beta_2, epsilon, scaled_loss)
-        self.beta_1, self.weight_decay = beta_1, weight_decay
+        super().__init__(trained, beta_2, epsilon, scaled_loss, beta_1)
+        self.weight_decay = weight_decay
 
     def _update(self, gradients, trained):
         assign(self.iterations, self.iterations + 1)

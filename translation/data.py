@@ -16,10 +16,11 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from conversion import decode, scan
+from conversion import decode
 from conversion.cache import is_dataset
-from conversion.collection import find_collection, printable, read_file
-from conversion.workers import Workers, available, count_for
+from conversion.collection import find_collection, printable, read_file, some_names
+from conversion.photos import check_usable
+from conversion.workers import available
 from training.dataset import TFRecordDataset
 from translation.steps import Batch
 
@@ -27,7 +28,6 @@ CHOICES, SOURCE, REFERENCE, REFERENCE2 = range(4)   # what draws of a position a
 CROP_AREA, CROP_RATIO = (0.8, 1.0), (0.9, 1.1)      # of the image's area; width / height
 CROP_TRIES = 10
 SPLITS = {'train', 'val', 'test'}
-SHOWN = 3                                           # names in an error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,14 +67,14 @@ def _check_folders(collection, found):
     path, shown = collection.path, printable(collection.path)
     if None in found:
         raise ValueError(f'{shown}: holds images outside of the domain folders '
-                         f'({_some(found[None])}); move each into the folder of its domain')
+                         f'({some_names(found[None])}); move each into the folder of its domain')
     only = min(found)
     below = sorted({name.split('/')[1] for name in found[only] if name.count('/') > 1})
     if len(found) == 1 and len(below) > 1:   # of a zip, mostly: of the folder, not what is in it
         remedy = ('make a zip of what is in that folder' if collection.is_zip else
                   f'give {printable(os.path.join(path, only))}')
-        raise ValueError(f'{shown}: holds the one folder {printable(only)}, with {_some(below)} in '
-                         f'it; if these are the domains, {remedy}')
+        raise ValueError(f'{shown}: holds the one folder {printable(only)}, with '
+                         f'{some_names(below)} in it; if these are the domains, {remedy}')
     if set(found) <= SPLITS:
         raise ValueError(f'{shown}: holds {", ".join(sorted(found))}, no domains; give the folder '
                          'train itself, and the folder val as the one to validate with')
@@ -104,21 +104,6 @@ def _of_folders(path, check):
 
     domains = tuple(sorted(found))
     return DomainImages(path, domains, tuple(tuple(found[domain]) for domain in domains), read)
-
-
-def check_usable(collection):
-    """ValueError that names the images that cannot be decoded."""
-    with Workers(count_for(len(collection.names))) as workers:
-        rules = decode.Rules(resolution=4, crop='center')  # any size and shape will do
-        unusable = scan.scan(collection, rules, None, workers, lambda results: results).unusable
-    if unusable:
-        raise ValueError(f'{printable(collection.path)}: {len(unusable)} images cannot be used: '
-                         + _some([f'{name} {why}' for name, why in unusable.items()])
-                         + '; remove or replace them')
-
-
-def _some(names):
-    return ', '.join(map(printable, names[:SHOWN])) + (', ...' if len(names) > SHOWN else '')
 
 
 def _of_records(path, check):

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
+from conversion.photos import Photos
 from formats import npz
 from pictures.latents import latents_of
-from translation.photos import Photos
 
 
 class Styles(NamedTuple):
