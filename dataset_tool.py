@@ -15,7 +15,18 @@ import sys
 from absl.flags import argparse_flags
 
 from cli import startup
-from conversion import celeba, cifar, decode, from_images, hdf5, lsun, mnist, svhn, writing
+from conversion import (
+    celeba,
+    choosing,
+    cifar,
+    decode,
+    from_images,
+    hdf5,
+    lsun,
+    mnist,
+    svhn,
+    writing,
+)
 
 
 def _on_off(text):
@@ -96,9 +107,11 @@ def create_celeba(args):
 
 def create_from_images(args):
     rules = decode.Rules(args.resolution, args.channels, args.resize, args.crop, args.background)
+    choice = choosing.Choice(args.include, args.exclude, args.filter, args.metadata,
+                             args.max_per_class)
     from_images.create(args.dataset_dir, args.image_dir, from_images.Options(
         rules, args.labels, args.shuffle, args.max_images, args.skip_bad, args.check_only,
-        args.overwrite, args.workers, args.exclude))
+        args.overwrite, args.workers, choice))
 
 
 def create_from_hdf5(args):
@@ -214,9 +227,19 @@ def _add_own_images(commands):
     add('--max_images', type=_count, metavar='N', help='use only the first N (default: all)')
     add('--skip_bad', action='store_true',
         help='leave out images that cannot be used (listed in skipped.txt) instead of stopping')
+    add('--include', metavar='FILE',
+        help='take only the images that FILE names, one path per line')
     add('--exclude', metavar='FILE',
         help='leave out the images that FILE names, one path per line, such as worst.txt of '
              'rank_images.py')
+    add('--filter', metavar='CONDITION',
+        help='take only images of which this holds, such as \'width >= 256 and label in ("cat", '
+             '"dog")\', over the columns of --metadata and path')
+    add('--metadata', metavar='FILE',
+        help='what is known of the images: CSV with column names, or JSON; a row for each, named '
+             'by the column path, or the first one')
+    add('--max_per_class', type=_count, metavar='N',
+        help='take at most N images of each class (default: all)')
     add('--check_only', action='store_true', help='check and report, write nothing')
     _add_workers(add)
     add = _add_command(commands, create_from_hdf5,

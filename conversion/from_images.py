@@ -9,7 +9,7 @@ from typing import Optional
 
 from PIL import ImageColor
 
-from conversion import decode, labels, scan, target, workers, writing
+from conversion import choosing, decode, labels, scan, target, workers, writing
 from conversion.collection import find_collection, printable, read_file
 from formats.records import LevelFiles, pyramid
 
@@ -25,7 +25,7 @@ class Options:
     check_only: bool = False        # report, write nothing
     overwrite: bool = False         # replace an existing dataset
     workers: Optional[int] = None   # processes; None = one a core, if there is enough to do
-    exclude: Optional[str] = None   # file with the names of images to leave out, one per line
+    choice: choosing.Choice = choosing.Choice()  # which of the images
 
 
 def create(directory, source, options=Options()):
@@ -40,8 +40,11 @@ def create(directory, source, options=Options()):
     if not options.check_only:
         target.check(directory, options.overwrite)
     _check_options(options)
-    collection = _without_excluded(find_collection(source), options.exclude)
+    collection = choosing.chosen(find_collection(source), options.choice)
     found_labels = labels.find(collection, options.labels)
+    collection = choosing.limited_per_class(
+        collection, found_labels, options.choice.max_per_class,
+        lambda names: _in_order(names, options.shuffle))
     collection = _limited(collection, options)
     total = len(collection.names)
     with workers.Workers(workers.count_for(total, options.workers)) as pool:
@@ -106,24 +109,6 @@ def _in_order(names, shuffle):
     return [names[index] for index in writing.shuffled(len(names), shuffle)]
 
 
-def _without_excluded(collection, path):
-    """The collection without the images named in the file `path`, such as rank_images.py writes."""
-    if path is None:
-        return collection
-    with open(path, encoding='utf-8', errors='surrogateescape') as file:
-        excluded = {line for line in file.read().split('\n') if line}
-    strangers = sorted(excluded - set(collection.names))
-    if strangers:
-        raise ValueError(f'{printable(path)}: names images that are not in '
-                         f'{printable(collection.path)}, for example '
-                         f'{printable(strangers[0])}; each line must be a path below it')
-    names = tuple(name for name in collection.names if name not in excluded)
-    if not names:
-        raise ValueError(f'{printable(path)}: excludes all {len(excluded)} images')
-    others = {**collection.others, 'images named by --exclude': len(excluded)}
-    return dataclasses.replace(collection, names=names, others=others)
-
-
 def _limited(collection, options):
     """The collection cut to options.max_images: those that would be written first."""
     chosen = _in_order(collection.names, options.shuffle)[:options.max_images]
@@ -178,3 +163,6 @@ def _report_labels(names, found_labels, label_array):
     else:
         print(f'Labels   {labels.describe(label_array, found_labels.class_names)}, from the '
               f'{found_labels.source}')
+        unbalanced = labels.balance(label_array, found_labels.class_names)
+        if unbalanced:
+            print(f'Balance  {unbalanced}')

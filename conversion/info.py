@@ -26,7 +26,7 @@ def info(directory, verify=False, quality=False, worst=None):
     """
     data = TFRecordDataset(directory, max_label_size='full', verify=False)
     kind = 'gray' if data.num_channels == 1 else 'RGB'
-    sources = data.source_names() if quality or worst else None
+    sources = data.source_names() if verify or quality or worst else None
     if worst and os.path.exists(worst):
         raise ValueError(f'--worst={worst}: is there already; remove it or choose another name')
     if worst and sources is None:
@@ -42,7 +42,7 @@ def info(directory, verify=False, quality=False, worst=None):
               f'{writing.gigabytes(os.path.getsize(path))}')
     print(f'Size     {writing.gigabytes(total)}')
     print(f'Labels   {describe(data.labels, data.class_names)}')
-    damaged = _print_damaged(data) if verify else 0
+    damaged = _print_damaged(data, sources) if verify else 0
     if not damaged:
         _print_statistics(data)
         if quality or worst:
@@ -53,8 +53,11 @@ def info(directory, verify=False, quality=False, worst=None):
     return damaged
 
 
-def _print_damaged(data):
-    """Reads every record of every level; prints those whose checksum is wrong; their number."""
+def _print_damaged(data, sources):
+    """Reads every record of every level; prints those whose checksum is wrong; their number.
+
+    sources: names of the images' files; None = unknown.
+    """
     count = 0
     for log2 in range(data.resolution.bit_length() - 1, 1, -1):
         for index in writing.progress(range(data.num_images), data.num_images,
@@ -62,7 +65,8 @@ def _print_damaged(data):
             try:
                 data.read(2**log2, [index])
             except ValueError as error:
-                print(f'Damaged  {error}')
+                print(f'Damaged  {error}'
+                      + (f' (made of {printable(sources[index])})' if sources else ''))
                 count += 1
     print(f'Verified all records: {count or "none"} damaged')
     return count

@@ -16,8 +16,9 @@ from conversion.collection import nearby, printable, read_file
 from conversion.decode import Unusable
 
 DEFAULT_FILE = 'dataset.json'  # where a folder or zip has this, it is used unless told otherwise
+UNBALANCED = 2  # times as many images in the largest class as in the smallest are worth a word
 MAX_CLASSES = 10000  # a larger class number is a mistake: labels take 4 bytes a class and image
-_CSV_HEADERS = ('path', 'file', 'filename', 'file_name', 'image', 'name')
+NAME_COLUMNS = ('path', 'file', 'filename', 'file_name', 'image', 'name')  # in a CSV file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +119,7 @@ def _parse_json(text):
 
 def _parse_csv(text):
     rows = [row for row in csv.reader(io.StringIO(text)) if row]
-    if rows and rows[0][0].strip().lower() in _CSV_HEADERS:
+    if rows and rows[0][0].strip().lower() in NAME_COLUMNS:
         del rows[0]
     return [(row[0].strip(), int(row[1]) if row[1].strip().isdecimal() else row[1].strip())
             for row in rows]
@@ -163,6 +164,20 @@ def class_numbers(array):
     if not array.size or not np.isin(array, (0, 1)).all() or (array.sum(axis=1) != 1).any():
         return None
     return array.argmax(axis=1)
+
+
+def balance(array, class_names=None):
+    """The smallest and the largest class of labels [N, size] in words; None = no need to say so."""
+    classes = class_numbers(array)
+    if classes is None:
+        return None
+    counts = np.bincount(classes, minlength=array.shape[1])
+    least, most = (f'{printable(class_names[i]) if class_names else i} {counts[i]:,}'
+                   for i in (counts.argmin(), counts.argmax()))
+    if counts.max() < UNBALANCED * max(1, counts.min()):
+        return None
+    return (f'from {least} to {most}; the network will see the large classes most, '
+            f'--max_per_class=N takes at most N of each')
 
 
 def describe(array, class_names=None):

@@ -14,6 +14,8 @@ from conversion.labels import DEFAULT_FILE, class_numbers
 from formats.png import grid, grid_size, save_png
 from training.dataset import TFRecordDataset
 
+KEPT = 60      # characters of a file's name that are kept in that of an extracted image
+
 
 def display(directory, output=None, window=False):
     """Writes a PNG with the first images of a dataset, a screen full; may show it in a window.
@@ -34,17 +36,21 @@ def display(directory, output=None, window=False):
 
 
 def extract(directory, output_dir):
-    """Writes each image as `imgINDEX.png` or `imgINDEX-CLASS.png`, and the labels as JSON.
+    """Writes each image as `imgINDEX-NAME.png`, and the labels as JSON.
 
-    The names sort in the order of the records, and the JSON file has the form and the name that
-    create_from_images looks for: with --shuffle=0 it makes the same dataset again.
+    NAME is that of the image's file where the dataset knows it, else its class. The names sort in
+    the order of the records, and the JSON file has the form and the name that create_from_images
+    looks for: with --shuffle=0 it makes the same dataset again.
     """
     data = TFRecordDataset(directory, max_label_size='full')
     if os.path.isdir(output_dir) and os.listdir(output_dir):
         raise ValueError(f'{output_dir}: is not empty; choose a new directory')
     os.makedirs(output_dir, exist_ok=True)
     classes = class_numbers(data.labels)
-    names = [_file_name(index, classes, data.class_names) for index in range(data.num_images)]
+    sources = data.source_names()
+    known = [os.path.splitext(name)[0] for name in sources] if sources else \
+        _class_names(data, classes)
+    names = [_file_name(index, *known[index:index + 1]) for index in range(data.num_images)]
 
     def save(index):
         save_png(os.path.join(output_dir, names[index]),
@@ -72,11 +78,17 @@ def _write_labels(path, names, data, classes):
         file.write('}\n')
 
 
-def _file_name(index, classes, class_names):
+def _class_names(data, classes):
+    """The name of each image's class, or its number; [] where there are no classes."""
     if classes is None:
-        return f'img{index:08d}.png'
-    name = class_names[classes[index]] if class_names else str(classes[index])
-    return f'img{index:08d}-{re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:40]}.png'
+        return []
+    return [data.class_names[number] if data.class_names else str(number) for number in classes]
+
+
+def _file_name(index, *known):
+    """'img00000012.png', or with the end of what else is known of the image."""
+    return '-'.join([f'img{index:08d}', *(re.sub(r'[^A-Za-z0-9_.-]', '_', word)[-KEPT:]
+                                          for word in known)]) + '.png'
 
 
 def _show(path):

@@ -59,7 +59,8 @@ def _dataset(path, config, level):
         raise ValueError(f'{path}: its images have {data.num_channels} channels, those of the '
                          f'network {config.num_channels}; convert them again with --channels='
                          f'{config.num_channels}.')
-    names = tuple(f'img{index:08d}.png' for index in range(data.num_images))
+    names = tuple(data.source_names() or
+                  (f'img{index:08d}.png' for index in range(data.num_images)))
     labels = data.labels if data.label_size else None
     return names, labels, lambda index: data.read(config.resolution >> level, [index])[0]
 

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from conversion import decode, from_images, info, writing
+from conversion.choosing import Choice
 from conversion.decode import Rules
 from formats import records
 from training.dataset import TFRecordDataset
@@ -414,7 +415,7 @@ def test_excluded_images_are_left_out_and_counted(tmp_path, capsys):
         save(tmp_path / f'in/{number % 2}/{number}.png', color=(number, 0, 0))
     (tmp_path / 'worst.txt').write_text('1/1.png\n')
     pixels = create(tmp_path / 'in', tmp_path / 'out', shuffle=False,
-                    exclude=str(tmp_path / 'worst.txt'))
+                    choice=Choice(exclude=str(tmp_path / 'worst.txt')))
     assert pixels[:, 0, 0, 0].tolist() == [0, 2]
     assert '1 images named by --exclude' in capsys.readouterr().out
 
@@ -422,7 +423,8 @@ def test_excluded_images_are_left_out_and_counted(tmp_path, capsys):
 def test_an_excluded_name_that_is_not_there_is_an_error(tmp_path):
     save(tmp_path / 'in/a.png')
     (tmp_path / 'worst.txt').write_text('a.png\nb.png\n')
-    message = refused(tmp_path / 'in', tmp_path / 'out', exclude=str(tmp_path / 'worst.txt'))
+    message = refused(tmp_path / 'in', tmp_path / 'out',
+                      choice=Choice(exclude=str(tmp_path / 'worst.txt')))
     assert 'worst.txt' in message and 'b.png' in message
 
 
@@ -442,7 +444,7 @@ def test_what_info_finds_is_named_by_its_files_and_excluded_with_them(tmp_path, 
     assert sorted(worst) == sorted(['b/plain.png', near])
     output = capsys.readouterr().out
     assert 'b/plain.png' in output and f'{near} (as ' in output
-    create(tmp_path / 'in', tmp_path / 'clean', exclude=str(tmp_path / 'worst.txt'))
+    create(tmp_path / 'in', tmp_path / 'clean', choice=Choice(exclude=str(tmp_path / 'worst.txt')))
     sources = json.loads((tmp_path / 'clean/clean-rxx.sources.json').read_text())
     assert sorted(sources) == sorted({*kept, 'two, again.png'} - {near})
     with pytest.raises(ValueError, match='worst.txt: is there already; remove it or choose'):
