@@ -27,7 +27,7 @@ from safetensors.numpy import load_file  # noqa: E402
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..')
 sys.path.insert(0, ROOT)
 
-from pictures import sheets  # noqa: E402
+from formats import sheets  # noqa: E402
 from runs import directory, plots  # noqa: E402
 from training.dataset import TFRecordDataset  # noqa: E402
 

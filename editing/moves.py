@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from editing.directions import Direction
-from pictures import sheets
+from formats import sheets
 from pictures.films import Film
 from pictures.style_layers import chosen_layers
 

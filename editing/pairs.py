@@ -8,8 +8,9 @@ import math
 
 import numpy as np
 
+from formats import sheets
 from formats.files import write_atomically
-from pictures import films, sheets
+from pictures import films
 from training.sampler import to_png_uint8
 
 SHOWN = 16         # pairs in a film, at most

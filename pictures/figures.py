@@ -12,7 +12,8 @@ from typing import Callable, NamedTuple, Optional
 
 import numpy as np
 
-from pictures import sheets, stills
+from formats import sheets
+from pictures import stills
 from pictures.latents import class_labels, latents_of
 from pictures.opening import check_truncation
 from pictures.style_layers import style_ranges

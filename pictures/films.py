@@ -11,7 +11,8 @@ from typing import Callable, NamedTuple, Optional
 
 import numpy as np
 
-from pictures import sheets, stills
+from formats import sheets
+from pictures import stills
 from pictures.latents import Walk, class_labels, spline
 from training.sampler import OWN
 

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from formats import sheets
 from formats.files import write_atomically
 from metrics.features import rgb, shrunk
-from pictures import sheets
 from pictures.image_sources import read_usable
 from pictures.latents import class_labels, latents_of
 

@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from conversion.collection import write_names
+from formats import sheets
 from formats.files import write_atomically
-from pictures import sheets
 from pictures.image_sources import read_usable
 from training.dataset import process_reals
 from training.networks import split_lod

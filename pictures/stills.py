@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pictures import sheets
+from formats import sheets
 from pictures.latents import lerp, slerp
 
 

@@ -9,8 +9,9 @@ from small_data import write_dataset
 from test_pictures import small_generator
 
 from editing import directions, labelled, labels, latents, moves
+from formats import sheets
 from metrics import linear_separability
-from pictures import films, sheets
+from pictures import films
 from pictures.latents import latents_of
 from pictures.opening import open_sampler
 from pictures.w_files import SavedW

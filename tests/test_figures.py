@@ -8,7 +8,8 @@ from parity_data import PARITY
 from test_pictures import small_generator
 from test_train_flags import network_file
 
-from pictures import figures, sheets
+from formats import sheets
+from pictures import figures
 from training.config import GeneratorConfig
 from training.sampler import Sampler, Truncation
 

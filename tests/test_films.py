@@ -11,7 +11,8 @@ from parity_data import PARITY
 from test_pictures import dlatents, small_generator
 from test_train_flags import network_file
 
-from pictures import films, mp4, sheets, training_film, w_files
+from formats import sheets
+from pictures import films, mp4, training_film, w_files
 from training.sampler import Sampler
 
 DIGITS = f'--network={PARITY}/digits/network-final.pkl'

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 from parity_data import PARITY, arrays
 
-from pictures import opening, sheets, stills, style_layers, w_files
+from formats import sheets
+from pictures import opening, stills, style_layers, w_files
 from training import snapshot
 from training.build import build_network
 from training.config import DiscriminatorConfig, GeneratorConfig, ProganGeneratorConfig

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from test_translation_steps import TINY, tiny_masks
 
-from pictures import sheets as layout
+from formats import sheets as layout
 from translation import films, sheets
 from translation.sampler import EASING, Translator, between, to_frame, to_still
 from translation.state import TranslationState

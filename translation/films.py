@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from pictures import sheets
+from formats import sheets
 from translation.sampler import EASING, between, to_frame
 
 FPS = 30            # of the file

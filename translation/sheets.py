@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pictures import sheets
+from formats import sheets
 from translation.sampler import to_still
 
 LATENTS, MAX_DOMAINS = 10, 5   # of a latent sheet: rows of a domain; domains
