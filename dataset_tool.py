@@ -114,6 +114,13 @@ def create_from_images(args):
         args.overwrite, args.workers, choice))
 
 
+def crop(args):
+    from conversion import crop as cropping
+    cropping.crop(args.image_dir, args.output_dir, cropping.Options(
+        args.detector, args.margin, args.min_side, args.per_image, args.outside, args.background,
+        args.workers))
+
+
 def create_from_hdf5(args):
     with hdf5.opened(args.hdf5_file) as (arrays, labels):
         writing.write_arrays(args.dataset_dir, arrays, labels, shuffle=args.shuffle,
@@ -199,6 +206,28 @@ def _add_published(commands):
     _add_workers(add)
 
 
+def _add_preparing(commands):
+    add = _add_command(commands, crop, 'cut squares around faces out of photos',
+                       ('image_dir', 'folder or zip file'),
+                       ('output_dir', 'directory for the squares, new or empty'))
+    add('--detector', default='face', metavar='face|catface|FILE',
+        help='face or catface: cascades that come with OpenCV; FILE = another cascade (.xml), or '
+             'boxes that are known: CSV or JSON with the columns path, left, top, width, height '
+             '(default: %(default)s)')
+    add('--margin', type=float, default=0.3, metavar='SHARE',
+        help='added on each side of what was found, in shares of its size (default: %(default)s)')
+    add('--min_side', type=_count, default=128, metavar='PIXELS',
+        help='leave out smaller squares (default: %(default)s)')
+    add('--per_image', choices=('largest', 'all'), default='largest',
+        help='of several in an image: the largest, or each (default: %(default)s)')
+    add('--outside', choices=('inside', 'pad'), default='inside',
+        help='a square that reaches beyond the image: moved inside (and made smaller if need be), '
+             'or padded with --background (default: %(default)s)')
+    add('--background', default='white', metavar='COLOUR',
+        help='of padding and behind transparent images: a name or #rrggbb (default: %(default)s)')
+    _add_workers(add)
+
+
 def _add_own_images(commands):
     dataset = ('dataset_dir', 'dataset directory to write')
     shuffle = {'type': _on_off, 'default': True, 'metavar': '0|1',
@@ -256,6 +285,7 @@ def command_line():
     commands = parser.add_subparsers(metavar='COMMAND', required=True)
     _add_viewing(commands)
     _add_published(commands)
+    _add_preparing(commands)
     _add_own_images(commands)
     return parser
 

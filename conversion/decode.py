@@ -209,13 +209,14 @@ def _conversions(image):
 
 
 def _plain(image, rules):
-    """The image in 8-bit gray or RGB, without transparency."""
+    """The image in 8-bit gray or RGB, without transparency; `num_channels` None = as it is."""
+    gray = rules.num_channels == 1 or not rules.num_channels and image.mode in _GRAY_MODES
     image = _eight_bits(image)
     if image.has_transparency_data:
         canvas = Image.new('RGBA', image.size, rules.background)
         canvas.alpha_composite(image.convert('RGBA'))
         image = canvas
-    return image.convert('L' if rules.num_channels == 1 else 'RGB')
+    return image.convert('L' if gray else 'RGB')
 
 
 def _eight_bits(image):

@@ -18,26 +18,36 @@ EXPECTED = ('expected CSV with a first line of column names, or JSON: a list of 
             '{"a/b.png": {"width": 640, ...}, ...}, or an object a line')
 
 
-class Metadata(NamedTuple):
-    """A table of what is known of images."""
+class Table(NamedTuple):
+    """What a file says, row by row."""
     columns: dict   # {name: its type, float, bool or str}
-    rows: dict      # {path or name of a file, as the table has it: {column: value, None = missing}}
+    rows: list      # [(path or name of an image's file, {column: value, None = missing}), ...]
+
+
+class Metadata(NamedTuple):
+    """What is known of images, each of which has one row at most."""
+    columns: dict   # {name: its type, float, bool or str}
+    rows: dict      # {path or name of an image's file: {column: value, None = missing}}
 
     def of(self, name):
-        """What is known of the image `name`, a path with '/'; None = there is no row for it.
-
-        A row belongs to the images whose path it has or, failing that, whose file name, with or
-        without its extension.
-        """
-        base = posixpath.basename(name)
-        for key in (name, base, posixpath.splitext(base)[0]):
-            if key in self.rows:
-                return self.rows[key]
-        return None
+        """What is known of the image `name`, a path with '/'; None = there is no row for it."""
+        return row_of(self.rows, name)
 
 
-def read(path, flag='metadata'):
-    """The Metadata of a file.
+def row_of(rows, name):
+    """What a dict has for the image `name`: by its path, its file name, or that without extension.
+
+    None = nothing.
+    """
+    base = posixpath.basename(name)
+    for key in (name, base, posixpath.splitext(base)[0]):
+        if key in rows:
+            return rows[key]
+    return None
+
+
+def rows(path, flag='metadata'):
+    """The Table in a file.
 
     A column of numbers holds float; other values are strings, or bool of JSON; lists become strings
     with commas. Names of columns get _ for what a condition could not spell. The images' paths are
@@ -52,24 +62,29 @@ def read(path, flag='metadata'):
     try:
         with open(path, encoding='utf-8-sig', errors='surrogateescape', newline='') as file:
             text = file.read()
-        rows = _from_json(text) if text.lstrip()[:1] in ('{', '[') else _from_csv(text)
-        if not rows or not rows[0]:
+        found = _from_json(text) if text.lstrip()[:1] in ('{', '[') else _from_csv(text)
+        if not found or not found[0]:
             raise ValueError('it has no rows')
-        names = next((name for name in rows[0] if name.strip().lower() in NAME_COLUMNS),
-                     next(iter(rows[0])))
-        keys = [str(row[names]) for row in rows]
+        names = next((name for name in found[0] if name.strip().lower() in NAME_COLUMNS),
+                     next(iter(found[0])))
+        keys = [posixpath.normpath(str(row[names]).replace('\\', '/')) for row in found]
     except (ValueError, TypeError, LookupError, AttributeError, csv.Error, RecursionError) as error:
         raise ValueError(f'{shown}: {EXPECTED}; got something else ({error})') from error
-    columns = {name: _typed([row.get(name) for row in rows]) for name in
-               dict.fromkeys(name for row in rows for name in row)}
-    columns = {re.sub(r'\W', '_', name, flags=re.ASCII): values for name, values in columns.items()}
-    found = {}
-    for number, key in enumerate(keys):
-        key = posixpath.normpath(key.replace('\\', '/'))
-        row = {name: values[number] for name, (_, values) in columns.items()}
+    columns = {re.sub(r'\W', '_', name, flags=re.ASCII): _typed([row.get(name) for row in found])
+               for name in dict.fromkeys(name for row in found for name in row)}
+    return Table({name: kind for name, (kind, _) in columns.items()},
+                 [(key, {name: values[number] for name, (_, values) in columns.items()})
+                  for number, key in enumerate(keys)])
+
+
+def read(path, flag='metadata'):
+    """The Metadata in a file, as `rows` reads it; ValueError where rows contradict each other."""
+    table, found = rows(path, flag), {}
+    for key, row in table.rows:
         if found.setdefault(key, row) != row:
-            raise ValueError(f'{shown}: has two rows for {printable(key)} that differ; keep one')
-    return Metadata({name: kind for name, (kind, _) in columns.items()}, found)
+            raise ValueError(f'--{flag}={printable(path)}: has two rows for {printable(key)} that '
+                             'differ; keep one')
+    return Metadata(table.columns, found)
 
 
 def _from_csv(text):

@@ -85,8 +85,11 @@ def _locked(temporary):
             if os.path.samestat(os.fstat(descriptor), os.stat(temporary)):
                 break
         os.close(descriptor)  # the other run has ended meanwhile and moved it away
-    for name in os.listdir(temporary):
-        os.remove(os.path.join(temporary, name))
+    for entry in list(os.scandir(temporary)):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        else:
+            os.remove(entry.path)
     try:
         yield
     finally:

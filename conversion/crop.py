@@ -1,0 +1,244 @@
+"""Cuts squares around faces, or whatever a detector finds, out of a collection of images."""
+
+from __future__ import annotations
+
+import collections
+import csv
+import dataclasses
+import functools
+import io
+import os
+import posixpath
+from typing import NamedTuple, Optional
+
+import numpy as np
+from PIL import Image, ImageColor
+
+from conversion import decode, detectors, target, workers, writing
+from conversion.collection import find_collection, printable, read_file
+from formats import sheets
+from formats.files import write_atomically
+from formats.png import save_png
+
+PER_IMAGE, OUTSIDE = ('largest', 'all'), ('inside', 'pad')
+COLUMNS = ('source', 'file', 'left', 'top', 'side', 'score', 'found', 'note')
+ON_SHEET, IN_ROW = 60, 10        # images on a sheet
+CELL, WORDS = 128, 16            # pixels: images on a sheet, and each line of words below them
+LETTERS = 17                     # of a file's name, that fit below an image
+TOO_SMALL = 'smaller than --min_side'
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Which squares are cut out."""
+    detector: str = 'face'         # as detectors.choose takes it
+    margin: float = 0.3            # added on each side of what was found, in shares of its size
+    min_side: int = 128            # pixels of a square; smaller ones are left out
+    per_image: str = 'largest'     # one of PER_IMAGE
+    outside: str = 'inside'        # a square that leaves the image: moved inside, or padded
+    background: str = 'white'      # colour of the padding, and behind transparent pixels
+    workers: Optional[int] = None  # processes; None = one a core, if there is enough to do
+
+    def __post_init__(self):
+        if not 0 <= self.margin <= 10:
+            raise ValueError(f'--margin={self.margin:g}: must be within 0..10, a share of the size '
+                             'of what was found')
+        try:
+            ImageColor.getrgb(self.background)
+        except ValueError as error:
+            raise ValueError('--background must be a colour such as white or #ff8800, got '
+                             f'{self.background!r}') from error
+
+
+class Crop(NamedTuple):
+    """A square of an image, or why there is none."""
+    source: str              # name of the image
+    file: str                # of the square, below the output directory; '' = not written
+    left: float
+    top: float
+    side: float              # pixels of the upright image
+    score: float             # of the detector
+    found: int               # objects in the image
+    note: str                # why it was not written; '' = it was
+
+
+def square(found, margin, size, outside):
+    """(left, top, side) in whole pixels around a detectors.Found in an image (width, height).
+
+    With outside='inside' it lies in the image, moved and, if need be, smaller than asked for.
+    """
+    side = max(1, round(max(found.width, found.height) * (1 + 2 * margin)))
+    if outside == 'inside':
+        side = min(side, *size)
+    corner = [round(first + length / 2 - side / 2) for first, length in
+              ((found.left, found.width), (found.top, found.height))]
+    if outside == 'inside':
+        corner = [min(max(0, at), length - side) for at, length in zip(corner, size)]
+    return *corner, side
+
+
+def crop(source, outdir, options=Options()):
+    """Writes the squares of a folder or zip as PNG files, crop.csv and two sheets, into `outdir`.
+
+    The directory appears when all is there. Sub-folders stay what they are; the second and further
+    squares of an image get -2, -3, ... after its name.
+
+    Raises:
+        ValueError: the directory is not free, the detector is none, nothing was found at all.
+    """
+    if os.path.lexists(outdir) and not (os.path.isdir(outdir) and not os.listdir(outdir)):
+        raise ValueError(f'{printable(str(outdir))}: is there already; remove it or choose '
+                         'another directory')
+    detector = detectors.choose(options.detector, max(1, round(
+        options.min_side / (1 + 2 * options.margin))))
+    collection = find_collection(source)
+    stems, total = _stems(collection.names), len(collection.names)
+    with target.replacing(outdir) as temporary:
+        for folder in sorted({posixpath.dirname(stem) for stem in stems.values()}):
+            os.makedirs(os.path.join(temporary, folder), exist_ok=True)
+        with workers.Workers(workers.count_for(total, options.workers)) as pool:
+            work = functools.partial(_crop_some, collection.path, detector, options, temporary)
+            results = [result for result in writing.progress(
+                pool.map(work, ((name, stems[name]) for name in collection.names)), total,
+                'Cropping')]
+        crops = [one for result in results for one in result]
+        if not any(one.file for one in crops):
+            raise ValueError(f'{printable(str(source))}: no square came of its {total:,} images '
+                             f'({_reasons(crops)}); try another --detector, or a smaller '
+                             '--min_side')
+        _remove_empty_folders(temporary)
+        _write_table(os.path.join(temporary, 'crop.csv'), crops)
+        _write_sheets(temporary, collection.path, crops)
+    _report(outdir, crops, total)
+
+
+def _stems(names):
+    """{name: where its square goes, without .png}; names that differ in their extension keep it."""
+    counts = collections.Counter(posixpath.splitext(name)[0] for name in names)
+    return {name: stem if counts[stem := posixpath.splitext(name)[0]] == 1 else name
+            for name in names}
+
+
+def _crop_some(path, detector, options, outdir, chunk):
+    """For each (name, stem) the list of its Crops, at least one. Runs in a worker."""
+    return [_crop_one(path, detector, options, outdir, name, stem) for name, stem in chunk]
+
+
+def _crop_one(path, detector, options, outdir, name, stem):
+    try:
+        image = decode.upright(read_file(path, name),
+                               decode.Rules(background=options.background))
+    except decode.Unusable as error:
+        return [Crop(name, '', 0, 0, 0, 0, 0, str(error))]
+    found = detector.find(name, image)
+    chosen = found if options.per_image == 'all' else \
+        sorted(found, key=lambda one: -one.width * one.height)[:1]
+    result, number = [], 0
+    for one in chosen:
+        left, top, side = square(one, options.margin, image.size, options.outside)
+        if side < options.min_side:
+            result.append(Crop(name, '', left, top, side, one.score, len(found), TOO_SMALL))
+            continue
+        number += 1
+        file = f'{stem}{f"-{number}" if number > 1 else ""}.png'
+        _cut(image, left, top, side, options.background).save(os.path.join(outdir, file))
+        result.append(Crop(name, file, left, top, side, one.score, len(found), ''))
+    return result or [Crop(name, '', 0, 0, 0, 0, 0, 'nothing found')]
+
+
+def _cut(image, left, top, side, background):
+    """The square of an image, with the background where it lies outside."""
+    inside = (max(0, left), max(0, top), min(image.width, left + side),
+              min(image.height, top + side))
+    piece = image.crop(inside)
+    if piece.size == (side, side):
+        return piece
+    canvas = Image.new(image.mode, (side, side), background)
+    canvas.paste(piece, (inside[0] - left, inside[1] - top))
+    return canvas
+
+
+def _remove_empty_folders(directory):
+    for folder, _, _ in os.walk(directory, topdown=False):
+        if folder != directory and not os.listdir(folder):
+            os.rmdir(folder)
+
+
+def _write_table(path, crops):
+    """CSV: a row for each square, and for each image without one."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator='\n')
+    table.writerow(COLUMNS)
+    for one in crops:
+        table.writerow([one.source, one.file, *map('{:g}'.format, one[2:6]), *one[6:]])
+    write_atomically(path, text.getvalue().encode('utf-8', 'surrogateescape'))
+
+
+def _write_sheets(directory, source, crops):
+    """doubtful.png: the squares of the lowest scores; without.png: images without any."""
+    written = sorted((one for one in crops if one.file), key=lambda one: one.score)
+    cells = []
+    for one in written[:ON_SHEET]:
+        with Image.open(os.path.join(directory, one.file)) as image:
+            cells.append(_cell(image, one.file, f'score {one.score:.1f}'))
+    _write_sheet(os.path.join(directory, 'doubtful.png'), cells,
+                 f'The {len(cells)} squares of the lowest scores, of {len(written):,}')
+    without = sorted({one.source: one.note for one in crops if not one.file}.items())
+    some = [without[i] for i in np.unique(np.linspace(0, len(without) - 1, ON_SHEET).astype(int))] \
+        if without else []
+    cells = []
+    for name, note in some:
+        try:
+            image = decode.upright(read_file(source, name), decode.Rules())
+        except decode.Unusable:
+            image = Image.new('RGB', (1, 1), 'lightgray')
+        cells.append(_cell(image, name, note))
+    _write_sheet(os.path.join(directory, 'without.png'), cells,
+                 f'{len(cells)} of the {len(without):,} images without a square')
+
+
+def _cell(image, *words):
+    """uint8 [H, W, 3]: an image, made to fit, on white, with lines of words below it."""
+    image = image.convert('RGB')
+    image.thumbnail((CELL, CELL))
+    canvas = Image.new('RGB', (CELL, CELL), 'white')
+    canvas.paste(image, ((CELL - image.width) // 2, (CELL - image.height) // 2))
+    cell = np.asarray(canvas)
+    for line in words:
+        shown = printable(line)
+        cell = sheets.caption(cell, shown if len(shown) <= LETTERS else '…' + shown[1 - LETTERS:],
+                              WORDS)
+    return cell
+
+
+def _write_sheet(path, cells, title):
+    """A sheet of cells below its title; none where there are no cells."""
+    if not cells:
+        return
+    cells = cells + [None] * (-len(cells) % min(IN_ROW, len(cells)))
+    columns = min(IN_ROW, len(cells))
+    rows = [cells[i:i + columns] for i in range(0, len(cells), columns)]
+    block = sheets.arrange(rows, WORDS // 2)
+    white = np.full([0, max(block.shape[1], 4 * CELL), 3], sheets.WHITE, np.uint8)
+    block = sheets.beside([block, white[:, block.shape[1]:]])
+    save_png(path, np.concatenate([sheets.caption(white, title, 2 * WORDS), block]))
+
+
+def _reasons(crops):
+    """'12 nothing found, 3 smaller than --min_side' of the images without a square."""
+    counts = collections.Counter(one.note for one in crops if one.note)
+    return ', '.join(f'{count:,} {note}' for note, count in counts.most_common(5))
+
+
+def _report(outdir, crops, total):
+    """Prints what came of it."""
+    found = collections.Counter(min(count, 2) for count in
+                                {one.source: one.found for one in crops}.values())
+    print('Found    ' + ', '.join(f'{what} in {found[number]:,} images '
+                                  f'({found[number] / total:.0%})' for number, what in
+                                  enumerate(['none', 'one', 'several'])))
+    if any(one.note for one in crops):
+        print(f'Without  {_reasons(crops)}; look at without.png')
+    written = sum(bool(one.file) for one in crops)
+    print(f'Written  {printable(str(outdir))}: {written:,} squares, crop.csv, doubtful.png (the '
+          f'{min(ON_SHEET, written)} of the lowest scores)')
