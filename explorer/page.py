@@ -19,8 +19,8 @@ from explorer.picture import archive
 from pictures.latents import MAX_SEED
 
 TITLE = 'StyleGAN explorer'
-SHELF = 8                    # pictures that a shelf holds
-LARGE, LOW, WIDE = 512, 150, 340   # pixels: height of a picture, of a shelf, of a strip
+SHELF = 6                    # pictures that a shelf holds
+LARGE, LOW, WIDE = 512, 130, 340   # pixels: height of a picture, of a shelf, of a strip
 SHARP = 256                  # pixels; smaller images are enlarged with sharp edges
 FILES_SECONDS = 60, 1800     # between two looks for old files; age at which they go
 RUNS_SECONDS = 5             # between two looks at a run
@@ -29,6 +29,8 @@ FONT, MONO_FONT = ('system-ui', 'sans-serif'), ('ui-monospace', 'monospace')
 CSS = '''
 .drawn img { object-fit: contain !important; width: 100% !important; height: 100% !important; }
 .sharp img { image-rendering: pixelated; }
+.unseen { display: none !important; }
+.shelf .caption-label { font-size: 10px; padding: 0 4px; inset: auto 0 0 auto; border: 0; }
 '''
 RANDOM_SEED = '() => Math.floor(Math.random() * 10000)'
 DOWNLOAD = '''(file) => {
@@ -47,7 +49,7 @@ LIVE = {**DRAWING, 'show_progress': 'hidden',
 def told(function):
     """`function`, whose ValueErrors and OSErrors become messages in the page."""
     def said(error):
-        return gr.Error(str(error), title='This cannot be done', print_exception=False)
+        return gr.Error(str(error), print_exception=False)
 
     @functools.wraps(function)
     def call(*args):
@@ -89,11 +91,12 @@ class Shown(NamedTuple):
     image: gr.Image
     command: gr.Code
     current: gr.State   # the Picture, None = none yet
+    box: gr.Column      # in which all of it is, hidden until there is one
 
 
 def shown(picture):
     """What the components of a Shown take."""
-    return pil(picture.image), picture.command, picture
+    return pil(picture.image), picture.command, picture, gr.Column(visible=True)
 
 
 class Shelf(NamedTuple):
@@ -104,9 +107,9 @@ class Shelf(NamedTuple):
     picked: gr.State    # number of the one that was clicked; None = none
 
 
-def thumbnails(items):
-    """What a shelf's gallery shows of its items."""
-    return [(pil(item.image), item.name) for item in items]
+def gallery_of(items):
+    """The gallery of a shelf with these items; an empty one is not seen."""
+    return gr.Gallery([(pil(item.image), item.name) for item in items], visible=bool(items))
 
 
 def kept(items, current):
@@ -116,7 +119,7 @@ def kept(items, current):
     if len(items) == SHELF:
         raise ValueError(f'The shelf is full: it holds {SHELF} pictures. Remove one first.')
     items = (*items, current)
-    return items, thumbnails(items)
+    return items, gallery_of(items)
 
 
 def removed(items, picked):
@@ -124,7 +127,7 @@ def removed(items, picked):
     if picked is None or picked >= len(items):
         raise ValueError('Click the picture that is to go first.')
     items = items[:picked] + items[picked + 1:]
-    return items, thumbnails(items), None
+    return items, gallery_of(items), None
 
 
 def starts(in_seeds, in_project, a, b):
@@ -167,10 +170,10 @@ class Page:
                        fill_width=True) as self.root:
             gr.Markdown(f'### {network} · {sampler.resolution}x{sampler.resolution}')
             self.shelves = [Shelf(name, gr.State(()), gr.Gallery(
-                label=f'Shelf {name}', columns=SHELF, height=LOW, format='png', buttons=[],
+                show_label=False, columns=SHELF, height=LOW, format='png', buttons=[],
                 allow_preview=False, object_fit='contain', interactive=False, render=False,
-                fit_columns=False, elem_id=f'shelf-{name}', elem_classes=self.look), gr.State())
-                for name in 'AB']
+                fit_columns=False, visible=False, elem_id=f'shelf-{name}',
+                elem_classes=['shelf', *self.look]), gr.State()) for name in 'AB']
             self.in_project = gr.State()
             with gr.Tabs():
                 self.in_seeds = self._seeds()
@@ -196,8 +199,10 @@ class Page:
 
     def _show_shelf(self, shelf):
         with gr.Column():
+            with gr.Row():
+                gr.Markdown(f'**Shelf {shelf.name}**')
+                remove = gr.Button('Remove the clicked picture', size='sm')
             shelf.gallery.render()
-            remove = gr.Button('Remove the clicked one', size='sm')
 
         def pick(event: gr.SelectData):
             return event.index
@@ -206,26 +211,27 @@ class Page:
         remove.click(told(removed), [shelf.items, shelf.picked],
                      [shelf.items, shelf.gallery, shelf.picked], **PRIVATE)
 
-    def _image(self, name, height=LARGE, label=None, look=None):
+    def _image(self, name, height=LARGE, look=None, visible=True):
         return gr.Image(format='png', height=height, interactive=False, buttons=['fullscreen'],
-                        label=label, show_label=label is not None, elem_id=f'{name}-image',
-                        elem_classes=look or self.look)
+                        show_label=False, elem_id=f'{name}-image',
+                        elem_classes=look or self.look, visible=visible)
 
     def _command(self, name):
-        return gr.Code(language='shell', interactive=False, label='Draws it again', lines=1,
+        return gr.Code('# as soon as there is a picture', language='shell', interactive=False, label='Draws it again', lines=1,
                        wrap_lines=True, show_line_numbers=False, buttons=['copy'],
                        elem_id=f'{name}-command')
 
-    def _shown(self, name, height=LARGE, keep=True):
+    def _shown(self, name, height=LARGE, keep=True, visible=False):
         """A picture with its command, and buttons to keep it and to download it."""
-        result = Shown(self._image(name, height), self._command(name), gr.State())
-        with gr.Row():
-            for shelf in self.shelves if keep else ():
-                gr.Button(f'Keep on shelf {shelf.name}', size='sm').click(
-                    told(kept), [shelf.items, result.current], [shelf.items, shelf.gallery],
-                    **PRIVATE)
-            download = gr.Button('Download: PNG, w and command', size='sm')
-        file = gr.File(visible='hidden')
+        with gr.Column(visible=visible) as box:
+            result = Shown(self._image(name, height), self._command(name), gr.State(), box)
+            with gr.Row():
+                for shelf in self.shelves if keep else ():
+                    gr.Button(f'Keep on shelf {shelf.name}', size='sm').click(
+                        told(kept), [shelf.items, result.current], [shelf.items, shelf.gallery],
+                        **PRIVATE)
+                download = gr.Button('Download: PNG, w and command', size='sm')
+            file = gr.File(elem_classes='unseen')
         download.click(told(self._archive), result.current, file, **PRIVATE).success(
             None, file, js=DOWNLOAD, **PRIVATE)
         return result
@@ -256,7 +262,7 @@ class Page:
                 class_idx = gr.Dropdown(list(range(config.label_size)), value=first.class_idx,
                                         label='Class', visible=bool(config.label_size))
             with gr.Column(scale=2):
-                result = self._shown('seeds')
+                result = self._shown('seeds', visible=True)
         controls = [seed, psi, cutoff, noise, class_idx]
         gr.on([self.root.load, *(control.change for control in controls)], told(self._draw_seed),
               controls, list(result), **LIVE)
@@ -271,11 +277,12 @@ class Page:
     def _mix(self):
         resolutions = self.studio.resolutions
         with gr.Tab('Mix') as tab:
-            chosen = gr.CheckboxGroup(
-                resolutions, value=resolutions[:max(1, len(resolutions) // 2)],
-                label='Styles that shelf B gives', info='Coarse layers decide on pose and shape, '
-                'fine ones on colours and details', elem_id='mix-resolutions')
-            draw = gr.Button('Mix shelf A (left) with shelf B (top)', variant='primary')
+            with gr.Row():
+                chosen = gr.CheckboxGroup(
+                    resolutions, value=resolutions[:max(1, len(resolutions) // 2)], scale=2,
+                    label='Styles that shelf B gives', info='Coarse ones decide on pose and '
+                    'shape, fine ones on colours and details', elem_id='mix-resolutions')
+                draw = gr.Button('Mix: shelf A at the left, shelf B at the top', variant='primary')
             result = self._shown('mix', keep=False)
         inputs = [*(shelf.items for shelf in self.shelves), chosen]
         draw.click(told(self._draw_mix), inputs, list(result), **DRAWING)
@@ -301,11 +308,13 @@ class Page:
                 seconds = gr.Slider(1, 60, 6, step=1, label='Seconds of the film')
                 loop = gr.Checkbox(True, label='Back to the first picture at the end')
                 film = gr.Button('Make the film', variant='primary')
-            video = gr.Video(height=LARGE, interactive=False, autoplay=True, loop=True,
-                             show_label=False, buttons=['download'], elem_id='walk-film')
-            command = self._command('walk-film')
+            with gr.Column(visible=False) as box:
+                video = gr.Video(height=LARGE, interactive=False, autoplay=True, loop=True,
+                                 show_label=False, buttons=['download'], elem_id='walk-film')
+                command = self._command('walk-film')
         draw.click(told(self._strip), [which, a, b, steps], list(result), **DRAWING)
-        film.click(told(self._film), [which, a, b, seconds, loop], [video, command], **DRAWING)
+        film.click(told(self._film), [which, a, b, seconds, loop], [video, command, box],
+                   show_progress_on=film, **DRAWING)
 
     def _strip(self, which, a, b, steps):
         return shown(walking.strip(self.studio, of_walk(which, a, b), steps))
@@ -315,7 +324,7 @@ class Page:
         walking.write_film(
             self.studio, of_walk(which, a, b), seconds, loop, path,
             lambda frames: progress.tqdm(frames, total=seconds * walking.FPS, unit='frames'))
-        return path, walking.film_command(self.studio, seconds, loop)
+        return path, walking.film_command(self.studio, seconds, loop), gr.Column(visible=True)
 
     def _directions(self):
         with gr.Tab('Directions') as tab, gr.Row():
@@ -326,7 +335,7 @@ class Page:
                            for number, move in enumerate(self.studio.moves, 1)]
                 reset = gr.Button('Reset')
             with gr.Column(scale=2):
-                result = self._shown('directions')
+                result = self._shown('directions', visible=True)
         pictures = [self.in_seeds, self.in_project, *(shelf.items for shelf in self.shelves)]
         reset.click(lambda: [0] * len(sliders), None, sliders, **PRIVATE)
         gr.on([tab.select, *(shelf.gallery.change for shelf in self.shelves)], new_starts,
@@ -350,29 +359,36 @@ class Page:
                 noise = gr.Checkbox(True, label='Optimise the noise maps too')
                 with gr.Row():
                     go = gr.Button('Project', variant='primary')
-                    end = gr.Button('Stop, keep the best', variant='stop')
+                    end = gr.Button('Stop')
                 words = gr.Markdown(elem_id='project-words')
             with gr.Column():
-                aim = self._image('target', label='Target, as the network sees it')
+                gr.Markdown('The target, as the network sees it')
+                aim = self._image('aim', visible=False)
             with gr.Column():
+                gr.Markdown('What is found')
                 result = self._shown('project')
-        file.upload(told(self._read_target), file, [target, aim], **PRIVATE)
+        gr.on([file.upload, file.clear], lambda: (None, gr.Image(visible=False)), None,
+              [target, aim], **PRIVATE).then(told(self._read_target), file, [target, aim],
+                                             **PRIVATE)
         go.click(told(self._project_target), [target, space, steps, noise, stop],
                  [*result, words], show_progress='hidden', concurrency_limit=2, **PRIVATE)
         end.click(self._stop, stop, None, **PRIVATE)
         result.current.change(lambda picture: picture, result.current, self.in_project, **PRIVATE)
 
     def _read_target(self, path):
+        if path is None:
+            return gr.skip(), gr.skip()
         target = projecting.target_of(self.studio.sampler, path)
-        return target, pil(projecting.shown(target))
+        return target, gr.Image(pil(projecting.shown(target)), visible=True)
 
     def _project_target(self, target, space, steps, noise, stop):
         if target is None:
             raise ValueError('Drop a picture first.')
         options = Options(space, steps, optimise_noise=noise)
         for preview in projecting.previews(self.studio, target, self.distance, options, stop):
-            more = (gr.skip(), gr.skip()) if preview.picture is None else shown(preview.picture)[1:]
-            yield pil(preview.image), *more, preview.words
+            image, *more = shown(preview.picture) if preview.picture else (
+                pil(preview.image), gr.skip(), gr.skip(), gr.Column(visible=True))
+            yield image, *more, preview.words
 
     @staticmethod
     def _stop(stop):
@@ -385,28 +401,30 @@ class Page:
                                      info=f'In {self.outdir}, the newest first', elem_id='run')
                 words = gr.Markdown(elem_id='run-words')
             with gr.Row():
-                fakes = self._image('fakes', label='Newest fakes', height=None)
-                curves = self._image('curves', label='Curves', height=None, look=['drawn'])
-            command = self._command('run')
+                fakes = self._image('fakes', None, visible=False)
+                curves = self._image('curves', None, ['drawn'], visible=False)
+            with gr.Column(visible=False) as box:
+                command = self._command('run')
             seen, timer = gr.State(), gr.Timer(RUNS_SECONDS)
         gr.on([self.root.load, timer.tick, choice.change], told(self._look),
-              [choice, seen], [choice, fakes, curves, words, command, seen],
+              [choice, seen], [choice, fakes, curves, words, command, box, seen],
               show_progress='hidden', trigger_mode='once', **PRIVATE)
 
     def _look(self, choice, seen):
         """What is new of a run; seen: (names of runs, state of the run) of the last look."""
         names = trainings.names(self.outdir)
         if not names:
-            return [gr.skip()] * 3 + [f'There are no runs in {self.outdir}.', gr.skip(), None]
+            return [gr.skip()] * 3 + [f'There are no runs in {self.outdir}.'] + [gr.skip()] * 3
         choice = choice if choice in names else names[0]
         run_dir = trainings.run_dir_of(self.outdir, choice)
         now = names, trainings.state_of(run_dir)
         if now == seen:
-            return [gr.skip()] * 6
+            return [gr.skip()] * 7
         view = trainings.view(run_dir)
-        pictures = (None if image is None else pil(image) for image in (view.fakes, view.curves))
+        pictures = (gr.Image(image if image is None else pil(image), visible=image is not None)
+                    for image in (view.fakes, view.curves))
         return [gr.Dropdown(names, value=choice), *pictures, view.words,
-                trainings.command(run_dir), now]
+                trainings.command(run_dir), gr.Column(visible=view.curves is not None), now]
 
 
 def application(page, network):
