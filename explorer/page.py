@@ -217,9 +217,9 @@ class Page:
                         elem_classes=look or self.look, visible=visible)
 
     def _command(self, name):
-        return gr.Code('# as soon as there is a picture', language='shell', interactive=False, label='Draws it again', lines=1,
-                       wrap_lines=True, show_line_numbers=False, buttons=['copy'],
-                       elem_id=f'{name}-command')
+        return gr.Code('# as soon as there is a picture', language='shell', interactive=False,
+                       label='Draws it again', lines=1, wrap_lines=True, show_line_numbers=False,
+                       buttons=['copy'], elem_id=f'{name}-command')
 
     def _shown(self, name, height=LARGE, keep=True, visible=False):
         """A picture with its command, and buttons to keep it and to download it."""

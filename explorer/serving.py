@@ -39,12 +39,13 @@ def check_gradio():
 
 def _why_not(host, port, error):
     """The words for an address at which nobody can listen."""
-    if error.errno in (errno.EADDRINUSE, errno.EACCES, errno.EPERM):
+    if getattr(error, 'errno', None) in (errno.EADDRINUSE, errno.EACCES, errno.EPERM):
         return (f'--port={port}: cannot be had on {host} ({error.strerror}); stop what listens '
                 'there, or take another, such as '
                 f'--port={port + 1 if 1024 <= port < 65535 else 7860}.')
-    return (f'--host={host}: is no address of this machine ({error.strerror}); take 127.0.0.1, or '
-            '0.0.0.0 for all of its addresses.')
+    why = getattr(error, 'strerror', None) or error
+    return (f'--host={host}: is no address of this machine ({why}); take 127.0.0.1, or 0.0.0.0 '
+            'for all of its addresses.')
 
 
 def listening(host, port):
@@ -52,7 +53,7 @@ def listening(host, port):
     try:
         family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(place[:2], family=family)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter: no name of a machine can be like this
         raise ValueError(_why_not(host, port, error)) from error
 
 
