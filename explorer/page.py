@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import os
@@ -24,6 +25,7 @@ LARGE, LOW, WIDE = 512, 130, 340   # pixels: height of a picture, of a shelf, of
 SHARP = 256                  # pixels; smaller images are enlarged with sharp edges
 FILES_SECONDS = 60, 1800     # between two looks for old files; age at which they go
 RUNS_SECONDS = 5             # between two looks at a run
+STAY_SECONDS = 2             # within which a closed window is noticed
 MAX_UPLOAD = '64mb'
 FONT, MONO_FONT = ('system-ui', 'sans-serif'), ('ui-monospace', 'monospace')
 CSS = '''
@@ -66,6 +68,17 @@ def told(function):
             raise said(error) from error
 
     return generate if inspect.isgeneratorfunction(function) else call
+
+
+async def stay():
+    """A task of each window that goes on until it is closed: so its stream of messages stays open.
+
+    Gradio's client misses the answer to what is asked while an idle stream is being closed; the
+    page would wait for it until something else is asked. The task ends at a yield.
+    """
+    while True:
+        yield
+        await asyncio.sleep(STAY_SECONDS)
 
 
 def only_uploads(component):
@@ -187,6 +200,7 @@ class Page:
             with gr.Row():
                 for shelf in self.shelves:
                     self._show_shelf(shelf)
+            self.root.load(stay, show_progress='hidden', concurrency_limit=None, **PRIVATE)
         return self.root
 
     def path(self, name):
@@ -305,7 +319,8 @@ class Page:
                 draw = gr.Button('Draw the strip', variant='primary')
             result = self._shown('walk', WIDE, keep=False)
             with gr.Row():
-                seconds = gr.Slider(1, 60, 6, step=1, label='Seconds of the film')
+                seconds = gr.Slider(1, 60, 6, step=1, label='Seconds of the film',
+                                    elem_id='film-seconds')
                 loop = gr.Checkbox(True, label='Back to the first picture at the end')
                 film = gr.Button('Make the film', variant='primary')
             with gr.Column(visible=False) as box:
