@@ -26,23 +26,15 @@ flags.DEFINE_string('outdir', 'results', 'Where the runs are that the page shows
 flags.mark_flag_as_required('network')
 
 
-def chosen_distance(resolution):
-    """The distance of projections: LPIPS where its files are there, else pixels."""
-    from editing import distances
-    from metrics.features import FeatureNetworks
-    given = {name: FLAGS[name].value for name in ('vgg16', 'lpips') if FLAGS[name].value}
-    feature_flags.check(given)
-    return distances.choose('lpips' if given else 'auto', resolution,
-                            FeatureNetworks(given, FLAGS.cache_dir))
-
-
 def opened():
-    """(Studio, distance) as the flags say."""
+    """(Studio, distance of projections: LPIPS where its files are there, else pixels)."""
     from explorer.studio import open_studio
     directions = FLAGS.directions.split(',') if FLAGS.directions else ()
     studio = open_studio(FLAGS.network, directions, FLAGS.cache_dir, FLAGS.which, FLAGS.lod,
                          FLAGS.allow_other_network)
-    return studio, chosen_distance(studio.sampler.resolution)
+    resolution = studio.sampler.resolution
+    given = feature_flags.given(FLAGS)
+    return studio, feature_flags.distance(given, 'auto', resolution, FLAGS.cache_dir)
 
 
 def main(args):

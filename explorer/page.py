@@ -31,7 +31,7 @@ FONT, MONO_FONT = ('system-ui', 'sans-serif'), ('ui-monospace', 'monospace')
 CSS = '''
 .drawn img { object-fit: contain !important; width: 100% !important; height: 100% !important; }
 .sharp img { image-rendering: pixelated; }
-.unseen { display: none !important; }
+.unseen, .command .cm-gutters { display: none !important; }
 .shelf .caption-label { font-size: 10px; padding: 0 4px; inset: auto 0 0 auto; border: 0; }
 '''
 RANDOM_SEED = '() => Math.floor(Math.random() * 10000)'
@@ -233,7 +233,7 @@ class Page:
     def _command(self, name):
         return gr.Code('# as soon as there is a picture', language='shell', interactive=False,
                        label='Draws it again', lines=1, wrap_lines=True, show_line_numbers=False,
-                       buttons=['copy'], elem_id=f'{name}-command')
+                       buttons=['copy'], elem_id=f'{name}-command', elem_classes='command')
 
     def _shown(self, name, height=LARGE, keep=True, visible=False):
         """A picture with its command, and buttons to keep it and to download it."""
