@@ -1,6 +1,7 @@
 # make demo       everything from a folder of images to a trained network and its samples
 # make demo-translation   digits in three styles, translated from each into the others
 # make test       the tests; make test-slow: those that take minutes
+# make test-web   the tests of explore.py's page, in a real browser; installs Gradio and Chromium first
 # make lint       ruff: style and mistakes that a reader of the code alone can find
 # make docs       docs/options.md from the code: every option, preset and flag
 # make test-lanes the tests with both lanes of TensorFlow, 2.21 and 2.15
@@ -12,7 +13,7 @@ PYTHON := $(VENV)/bin/python
 SET_UP := $(VENV)/.ready
 export LANE
 
-.PHONY: help demo demo-translation test test-slow test-lanes test-core lint docs
+.PHONY: help demo demo-translation test test-slow test-web test-lanes test-core lint docs
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -47,6 +48,12 @@ test: $(SET_UP)
 
 test-slow: $(SET_UP)
 	$(PYTHON) -m pytest -m slow
+
+$(VENV)/.web-ready: $(SET_UP) requirements-web.txt requirements-web-dev.txt scripts/setup_web.sh
+	@scripts/setup_web.sh
+
+test-web: $(VENV)/.web-ready
+	$(PYTHON) -m pytest -m web tests/web
 
 test-lanes:
 	$(MAKE) test LANE=2.21

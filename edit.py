@@ -31,13 +31,10 @@ SECONDS, FPS = 4, 30   # of apply's film
 
 def found_distance(args, resolution):
     """The distance of editing.distances that --distance asks for; says which it is."""
-    from editing import distances
-    from metrics.features import FeatureNetworks
+    from editing.distances import PixelPyramid
     given = {name: getattr(args, name) for name in ('vgg16', 'lpips') if getattr(args, name)}
-    feature_flags.check(given)
-    choice = 'lpips' if given and args.distance == 'auto' else args.distance
-    distance = distances.choose(choice, resolution, FeatureNetworks(given, args.cache_dir))
-    missed = choice == 'auto' and isinstance(distance, distances.PixelPyramid)
+    distance = feature_flags.distance(given, args.distance, resolution, args.cache_dir)
+    missed = args.distance == 'auto' and not given and isinstance(distance, PixelPyramid)
     print(f'Distance: {distance.name}' + (' (no files of LPIPS)' if missed else ''))
     return distance
 

@@ -36,6 +36,9 @@ flags.DEFINE_string('sweep', None, 'Sheet of each image at these truncations, su
 flags.DEFINE_string('row_seeds', None, 'Style mixing: images at the left, that styles go into.')
 flags.DEFINE_string('col_seeds', None, 'Style mixing: images at the top, that the styles of '
                     '--styles come from.')
+for side in 'row', 'col':
+    flags.DEFINE_string(f'{side}_w', None, f'Instead of --{side}_seeds: .npz file that --save_w or '
+                        'edit.py wrote.')
 flags.DEFINE_enum('strip', None, ['z', 'w'], 'Sheet of the way from each image to the next: z = '
                   'along the sphere of latents, w = straight in w.')
 flags.DEFINE_integer('steps', 9, 'Images in each strip.', lower_bound=2)
@@ -52,17 +55,29 @@ flags.DEFINE_string('outdir', 'out/pictures', 'Where the pictures are written.')
 flags.mark_flag_as_required('network')
 
 
+def check_sides():
+    """ValueError unless each side of a mixing sheet has seeds or a file of w."""
+    for side in 'row', 'col':
+        seeds, path = FLAGS[f'{side}_seeds'].value, FLAGS[f'{side}_w'].value
+        if seeds and path:
+            raise ValueError(f'--{side}_seeds={seeds} and --{side}_w={path}: both name the images '
+                             'of one side; leave one of them out.')
+        if not seeds and not path:
+            raise ValueError(f'style mixing needs both --row_seeds and --col_seeds, or --row_w and '
+                             f'--col_w for files of w; give --{side}_seeds or --{side}_w too.')
+
+
 def chosen_mode():
     """'mixing', 'sweep', 'strip' or 'images', as the flags say."""
     modes = [mode for mode, asked in (
-        ('mixing', FLAGS.row_seeds or FLAGS.col_seeds), ('sweep', FLAGS.sweep),
-        ('strip', FLAGS.strip)) if asked]
+        ('mixing', FLAGS.row_seeds or FLAGS.col_seeds or FLAGS.row_w or FLAGS.col_w),
+        ('sweep', FLAGS.sweep), ('strip', FLAGS.strip)) if asked]
     if len(modes) > 1:
         raise ValueError(f'{" and ".join(modes)} at once: only one of --row_seeds/--col_seeds, '
                          '--sweep and --strip may be given; run the command for each.')
     mode = modes[0] if modes else 'images'
-    if mode == 'mixing' and not (FLAGS.row_seeds and FLAGS.col_seeds):
-        raise ValueError('style mixing needs both --row_seeds and --col_seeds; give the other too.')
+    if mode == 'mixing':
+        check_sides()
     if FLAGS.w and (mode == 'mixing' or FLAGS.strip == 'z'):
         raise ValueError('--w holds no seeds; leave it out for style mixing and --strip=z.')
     if FLAGS.save_w and mode == 'mixing':
@@ -100,12 +115,29 @@ def w_of(sampler, seeds, psi=None, start=0):
     return sampler.w(z, labels_of(sampler, seeds, start), shared_flags.truncation(psi))
 
 
+def saved_w(sampler, flag='w'):
+    """The SavedW of the file that --w, or another flag, names; no noise maps if --noise says so."""
+    from pictures import w_files
+    saved = w_files.load(FLAGS[flag].value, sampler, FLAGS.trunc, shared_flags.truncation().cutoff,
+                         FLAGS.allow_other_network, flag)
+    return saved if FLAGS.noise == 'stored' else saved._replace(noise=None)
+
+
+def mixing_side(sampler, side):
+    """The SavedW of the images at one side, 'row' or 'col'."""
+    from pictures.w_files import SavedW
+    if FLAGS[f'{side}_w'].value:
+        return saved_w(sampler, f'{side}_w')
+    flag = f'{side}_seeds'
+    return SavedW(w_of(sampler, parse_numbers(FLAGS[flag].value, flag)), noise=None)
+
+
 def mixing_sheet(sampler):
     from pictures import stills
     layers = chosen_layers(sampler.num_layers, FLAGS.styles)
-    rows, columns = (w_of(sampler, parse_numbers(FLAGS[flag].value, flag))
-                     for flag in ('row_seeds', 'col_seeds'))
-    return stills.mixing(sampler, rows, columns, [layers] * len(rows))
+    rows, columns = (mixing_side(sampler, side) for side in ('row', 'col'))
+    return stills.mixing(sampler, rows.w, columns.w, [layers] * len(rows.w), rows.noise_of,
+                         columns.noise_of)
 
 
 def sheet_of(sampler, mode, w, noise_of, seeds):
@@ -134,14 +166,6 @@ def opened(mode, seeds):
         raise ValueError('--sweep, --save_w and --strip=w need w, which a ProGAN network does not '
                          'have; take a StyleGAN network.')
     return sampler
-
-
-def saved_w(sampler):
-    """The SavedW of the file that --w names; without its noise maps if --noise says so."""
-    from pictures import w_files
-    saved = w_files.load(FLAGS.w, sampler, FLAGS.trunc, shared_flags.truncation().cutoff,
-                         FLAGS.allow_other_network)
-    return saved if FLAGS.noise == 'stored' else saved._replace(noise=None)
 
 
 def job_of(sampler, seeds, saved):

@@ -31,3 +31,17 @@ def check(named):
         if '://' not in path and not os.path.exists(path):
             raise ValueError(f'--{name}={path}: there is no such file or folder; correct the path, '
                              'or leave the flag out to have it downloaded.')
+
+
+def distance(named, choice, resolution, cache_dir):
+    """The distance of editing.distances for images of this resolution; checks the flags.
+
+    Args:
+        named: {'vgg16', 'lpips': path or URL} of those that are given: with one, auto means LPIPS.
+        choice: as editing.distances.choose has it.
+    """
+    from editing import distances
+    from metrics.features import FeatureNetworks
+    check(named)
+    chosen = 'lpips' if named and choice == 'auto' else choice
+    return distances.choose(chosen, resolution, FeatureNetworks(named, cache_dir))

@@ -17,32 +17,33 @@ def save(path, arrays):
     write_atomically(path, data.getvalue())
 
 
-def load(path, flag, others=(), optional=()):
-    """[array `flag` as float32, ...] of the file that --flag names; executes nothing from it.
+def load(path, name, others=(), optional=(), flag=None):
+    """[array `name` as float32, ...] of the file that --flag names; executes nothing from it.
 
     Args:
-        flag: without dashes.
         others: names of further arrays, which come as they are.
         optional: names of arrays that may be missing, in whose place None comes.
+        flag: without dashes, for errors; None = `name`.
     Raises:
         ValueError: the file is not there, or no such file.
     """
+    flag = flag or name
     try:
         with np.load(path, allow_pickle=False) as file:
-            return [np.asarray(file[flag], np.float32),
-                    *(np.asarray(file[name]) for name in others),
-                    *(np.asarray(file[name]) if name in file else None for name in optional)]
+            return [np.asarray(file[name], np.float32),
+                    *(np.asarray(file[other]) for other in others),
+                    *(np.asarray(file[other]) if other in file else None for other in optional)]
     except FileNotFoundError as error:
         raise ValueError(f'--{flag}={path}: there is no such file.') from error
     except (KeyError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         more = f' (and {", ".join(others)})' if others else ''
-        raise ValueError(f'--{flag}={path}: must be an .npz file with an array {flag} of numbers'
-                         f'{more}, such as --save_{flag} writes; this one is not.') from error
+        raise ValueError(f'--{flag}={path}: must be an .npz file with an array {name} of numbers'
+                         f'{more}, such as --save_{name} writes; this one is not.') from error
 
 
-def check_rows(array, shape, path, flag):
+def check_rows(array, shape, path, name, flag=None):
     """float32 [N, *shape] of an array that `load` gave; one of just `shape` is the only row."""
-    rows, label = array, f'--{flag}={path}: {flag}'
+    rows, label = array, f'--{flag or name}={path}: {name}'
     rows = rows[np.newaxis] if rows.shape == tuple(shape) else rows
     if rows.shape[1:] != tuple(shape) or not len(rows):
         raise ValueError(f'{label} must be [N, {", ".join(map(str, shape))}] for this network; '

@@ -15,18 +15,21 @@ def mixed(into, styles_of, layers):
     return result
 
 
-def mixing(sampler, rows, columns, layers_of_rows):
+def mixing(sampler, rows, columns, layers_of_rows, row_noise=None, column_noise=None):
     """Style mixing: each cell is its row's image in the style of its column's (Figure 3).
 
     Args:
         rows, columns: w [N, L, dlatent_size] of the images at the left and at the top.
         layers_of_rows: for each row, the style layers that it takes from the columns.
+        row_noise, column_noise: (first image, count) -> their noise maps; None = the sampler's.
     """
-    top, left = (sheets.visible(sampler.images(w)) for w in (columns, rows))
+    top = sheets.visible(sampler.images(columns, column_noise))
+    left = sheets.visible(sampler.images(rows, row_noise))
     cells = [[None, *top]]
-    for row, image, layers in zip(rows, left, layers_of_rows):
+    for i, (row, image, layers) in enumerate(zip(rows, left, layers_of_rows)):
         into = np.repeat(row[np.newaxis], len(columns), axis=0)
-        cells.append([image, *sheets.visible(sampler.images(mixed(into, columns, layers)))])
+        images = sampler.images(mixed(into, columns, layers), row_noise and row_noise(i, 1))
+        cells.append([image, *sheets.visible(images)])
     return sheets.arrange(cells, lead=sheets.gap(top.shape[2]))
 
 

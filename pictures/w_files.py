@@ -75,40 +75,44 @@ def save_w(path, w, noise=None, network_sha256=None):
     npz.save(path, {'w': w, **_beside_w(noise, network_sha256)})
 
 
-def _checked_noise(path, found, sampler, count):
-    """Maps float32 [count, H, W, 1] of the layers in use, of the arrays that a file holds."""
+def _checked_noise(said, found, sampler, count):
+    """Maps float32 [count, H, W, 1] of the layers in use, of the arrays that a file holds.
+
+    said: the flag and the file, for errors.
+    """
     result = []
     for i, own in enumerate(sampler.stored_noise()):
         shape = (count, *own.shape[1:3])
         if found[i] is None or found[i].shape != shape or found[i].dtype.kind != 'f' \
                 or not np.isfinite(found[i]).all():
             received = 'none' if found[i] is None else f'{found[i].dtype} {list(found[i].shape)}'
-            raise ValueError(f'--w={path}: noise{i} must be finite numbers {list(shape)} for this '
+            raise ValueError(f'{said}: noise{i} must be finite numbers {list(shape)} for this '
                              f'network; received {received}. Make the file again.')
         result.append(found[i].astype(np.float32)[..., np.newaxis])
     return result
 
 
-def load(path, sampler, psi=None, cutoff=None, allow_other_network=False):
+def load(path, sampler, psi=None, cutoff=None, allow_other_network=False, flag='w'):
     """The SavedW of an .npz file with an array `w`, made for this network.
 
     Args:
         psi, cutoff: truncation; psi None = none, cutoff None = all layers.
         allow_other_network: take w of another network file of this shape.
+        flag: that names the file, without dashes, for errors.
     Raises:
-        ValueError: naming --w; it is no such file, or not for this network.
+        ValueError: naming the flag; it is no such file, or not for this network.
     """
+    said, config = f'--{flag}={path}', sampler.config
     if not sampler.has_w:
-        raise ValueError(f'--w={path}: this is a ProGAN network, which has no w; leave it out.')
-    config = sampler.config
+        raise ValueError(f'{said}: this is a ProGAN network, which has no w; leave it out.')
     names = [HASH, *(f'noise{i}' for i in range(config.num_layers))]
-    w, network_sha256, *noise = npz.load(path, 'w', optional=names)
-    rows = npz.check_rows(w, (config.num_styles, config.dlatent_size), path, 'w')
+    w, network_sha256, *noise = npz.load(path, 'w', optional=names, flag=flag)
+    rows = npz.check_rows(w, (config.num_styles, config.dlatent_size), path, 'w', flag)
     if network_sha256 is not None and not allow_other_network:
-        check_same_network(f'--w={path}', str(network_sha256), sampler)
+        check_same_network(said, str(network_sha256), sampler)
     has_noise = sampler.has_noise and any(maps is not None for maps in noise)
     return SavedW(sampler.towards_average(rows, psi, cutoff),
-                  _checked_noise(path, noise, sampler, len(rows)) if has_noise else None)
+                  _checked_noise(said, noise, sampler, len(rows)) if has_noise else None)
 
 
 def load_w(path, sampler, psi=None, cutoff=None, allow_other_network=False):

@@ -122,8 +122,8 @@ def _finish_lod_axes(axes, resolution_log2):
         right.set_ylabel('resolution (pixels)')
 
 
-def draw(runs: list[Curves], path):
-    """Writes one PNG: a panel for each curve that any run has, a colour for each run."""
+def drawn(runs: list[Curves]):
+    """The bytes of one PNG: a panel for each curve that any run has, a colour for each run."""
     curves = {name: [run.ticks.get(name, {}) for run in runs] for name in LABELS
               if any(name in run.ticks for run in runs)}
     for name in sorted({name for run in runs for name in run.metrics}):
@@ -148,4 +148,9 @@ def draw(runs: list[Curves], path):
     figure.legend(panels[0].lines, names, loc='outside upper left', frameon=False)
     picture = io.BytesIO()
     figure.savefig(picture, format='png')
-    write_atomically(path, picture.getvalue())
+    return picture.getvalue()
+
+
+def draw(runs: list[Curves], path):
+    """Writes the PNG of `drawn`."""
+    write_atomically(path, drawn(runs))

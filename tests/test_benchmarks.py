@@ -154,6 +154,12 @@ def test_an_image_is_nearest_to_its_copy_or_where_told_to_another():
     assert found.tolist() == [1, 1, 3, 5] and nearest.tolist() == [1, 0, 1, 2]
 
 
+def test_the_page_is_timed_beside_the_generator():
+    rows = rows_of(printed_by('explorer_latency.py', '--resolution=8', '--rounds=2'))
+    assert [row[0] for row in rows][:4] == ['', 'generator', 'compiled', 'page']
+    assert float(rows[1][2]) == 1 and 0.2 < float(rows[3][2]) < 5
+
+
 def test_projections_are_compared_with_the_w_that_drew_them():
     text = printed_by('projection.py', '--seeds=2', '--steps=4', '--reals=2')
     rows = rows_of(text)

@@ -63,6 +63,9 @@ def outcomes(tmp_path_factory):
         'progan_trunc': [f'--network={progan}', '--trunc=0.5'],
         'two_modes': [DIGITS, '--sweep=1,0', '--strip=w'],
         'half_mixing': [DIGITS, '--row_seeds=1'],
+        'mixing_files': [DIGITS, w.replace('--', '--row_'), '--col_seeds=3-5', '--styles=0-3'],
+        'two_rows': [DIGITS, '--row_seeds=1', '--row_w=nowhere.npz', '--col_seeds=2'],
+        'no_row_w': [DIGITS, '--row_w=nowhere.npz', '--col_seeds=2'],
         'mixing_w': [DIGITS, '--row_seeds=1', '--col_seeds=2', '--save_w'],
         'layers': [DIGITS, '--row_seeds=1', '--col_seeds=2', '--styles=8'],
         'lonely_styles': [DIGITS, '--styles=1'],
@@ -172,6 +175,15 @@ def test_mixing_has_its_sources_on_top_and_at_the_left(outcomes):
     assert np.abs(sheet[272:528:8, :256:8] - first).max() <= 1
 
 
+def test_files_of_w_are_mixed_as_their_seeds_are(outcomes):
+    folder, results = outcomes
+    assert results['mixing_files'][0] == 0, results['mixing_files'][2]
+    sheet = picture(folder, 'mixing_files', 'mixing.png')  # of the seeds 0, 1, 2 and 99
+    seeds = picture(folder, 'mixing', 'mixing.png')        # of 1 and 2
+    assert sheet.shape == (5 * 264, 4 * 264)
+    assert np.abs(sheet[536:1056] - seeds[272:792]).max() <= 1
+
+
 def test_classes_take_turns_or_are_all_the_one_asked_for(outcomes):
     folder, results = outcomes
     assert results['turns'][0] == 0, results['turns'][2]
@@ -190,6 +202,8 @@ def test_progan_networks_have_pictures_too(outcomes):
     ('progan_sweep', 'which a ProGAN network does not have'),
     ('progan_trunc', '--trunc=0.5: this is a ProGAN network'),
     ('two_modes', 'sweep and strip at once'), ('half_mixing', 'both --row_seeds and --col_seeds'),
+    ('two_rows', 'both name the images of one side'),
+    ('no_row_w', '--row_w=nowhere.npz: there is no such file'),
     ('mixing_w', '--save_w is not for style mixing'),
     ('layers', '--styles: layer 8 must be within 0..7'), ('lonely_styles', '--styles is for style'),
     ('sweep_trunc', '--trunc is what --sweep changes'), ('psis', '--sweep=1,x: must be numbers'),
