@@ -67,7 +67,8 @@ class Training:
         labels = tf.zeros([args.minibatch, 0])
         iterate = compiled_iteration(state, config, replicas, 0, args.minibatch)
         scalars = [tf.constant(value) for value in (0.0, 0.001, 0.001, 0.999)]
-        self._iterate = lambda: iterate([(images, labels)], labels, *scalars)
+        place = tf.constant(0, tf.int64), tf.constant(0, tf.int64)   # of the run's random numbers
+        self._iterate = lambda: iterate(*place, [(images, labels)], labels, *scalars)
         self._wait = lambda: trained_variables(state.G)[-1].numpy()  # a GPU answers before
         self._memory_gb = memory_gb
 

@@ -19,10 +19,10 @@ def compiled_iteration(state: TrainingState, config: RunConfig, replicas: Replic
                        minibatch):
     """The whole iteration at one level as one compiled function.
 
-    Takes D_repeats pairs (uint8 images, labels), G's labels [N, label_size], alpha, G_lrate,
-    D_lrate and ema_beta (scalar tensors); N is this process's share of the minibatch. All random
-    numbers follow from the run's seed, the iteration's and the replica's number, so that a resumed
-    run is the run that was not interrupted.
+    Takes the run's seed and the iteration's number (int64), D_repeats pairs (uint8 images, labels),
+    G's labels [N, label_size], alpha, G_lrate, D_lrate and ema_beta (scalar tensors); N is this
+    process's share of the minibatch. All random numbers follow from the seed, the iteration's and
+    the replica's number, so that a resumed run is the run that was not interrupted.
     """
     size = minibatch // replicas.count
     chunks = chunks_of(size, config.batch_gpu)
@@ -47,13 +47,8 @@ def compiled_iteration(state: TrainingState, config: RunConfig, replicas: Replic
                                 ema_beta=ema_beta, G_labels=replicas.own_rows(G_labels),
                                 **options._asdict())
 
-    def iterate(batches, G_labels, *scalars):
-        seed = run_seed(config.seed, state.rollbacks.read_value())
-        replicas.strategy.run(on_replica, (seed, state.iteration.read_value(), batches, G_labels,
-                                           *scalars))
-        for counter in (state.nimg, state.reals_drawn):
-            counter.assign_add(minibatch * config.D_repeats)
-        state.iteration.assign_add(1)
+    def iterate(*arguments):
+        replicas.strategy.run(on_replica, arguments)
 
     return tf.function(iterate, autograph=False)  # no tensor decides a branch; traces faster
 
@@ -93,11 +88,16 @@ class Iterations:
         images = tf.zeros([share, size, size, self.dataset.num_channels], tf.uint8)
         labels = tf.zeros([share, self.dataset.label_size])
         self._compiled[sched.level, sched.minibatch](
-            [(images, labels)] * self.config.D_repeats, labels, *self._scalars(sched))
+            *self._place(), [(images, labels)] * self.config.D_repeats, labels,
+            *self._scalars(sched))
 
     def _compile(self, sched):
         self._compiled[sched.level, sched.minibatch] = compiled_iteration(
             self.state, self.config, self.replicas, sched.level, sched.minibatch)
+
+    def _place(self):
+        """The run's seed and the iteration's number, as the compiled function takes them."""
+        return tf.constant(self.seed, tf.int64), tf.constant(int(self.state.iteration), tf.int64)
 
     def _scalars(self, sched):
         half_life = self.config.G_smoothing_kimg * 1000
@@ -112,7 +112,11 @@ class Iterations:
             [self.seed, LABEL_SEED, int(self.state.iteration)], sched.minibatch)
         share = sched.minibatch // self.replicas.workers
         G_labels = G_labels[self.replicas.worker * share:][:share]
-        self._compiled[sched.level, sched.minibatch](batches, tf.constant(G_labels), *scalars)
+        self._compiled[sched.level, sched.minibatch](*self._place(), batches,
+                                                     tf.constant(G_labels), *scalars)
+        for counter in (self.state.nimg, self.state.reals_drawn):
+            counter.assign_add(sched.minibatch * self.config.D_repeats)
+        self.state.iteration.assign_add(1)
 
     def close(self):
         """Ends the reading ahead: at its own end, Python would wait for that thread for ever."""

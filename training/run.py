@@ -118,6 +118,12 @@ class Run(abc.ABC):
         self.pace.iterated(sched, self.clock.last_seconds, self.clock.last_images)
         self.log.progress(self.state.kimg, self.seconds_left)
 
+    def wait(self, sched):
+        """Until the device has done what iterations gave it, so that a tick's seconds are whole."""
+        with self.clock.iterating(self.state.nimg), self.memory.explained('a training step', sched):
+            self.state.wait()
+        self.pace.iterated(sched, self.clock.last_seconds, images=0)
+
     def tick(self, sched, done):
         """What happens every tick_kimg: numbers, pictures, snapshots, a checkpoint."""
         state = self.state
@@ -166,6 +172,7 @@ class Run(abc.ABC):
             done = int(state.nimg) >= self.total_nimg
             since_tick = int(state.nimg) - int(state.tick_start_nimg)
             if done or since_tick >= 1000 * sched.tick_kimg:
+                self.wait(sched)
                 self.tick(sched, done)
             if not done:
                 self.stop_if_asked(stop)

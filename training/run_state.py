@@ -28,12 +28,24 @@ class RunState(tf.Module):
         self.stat_counts = tf.Variable(tf.zeros([len(self.STATS)], tf.float64))
 
     def _add_counters(self):
-        """Read and set between iterations: one copy a process is enough."""
-        self.nimg = tf.Variable(0, dtype=tf.int64)           # images shown
-        self.tick = tf.Variable(0, dtype=tf.int64)           # ticks finished
-        self.rollbacks = tf.Variable(0, dtype=tf.int64)      # times back to a checkpoint; in seeds
-        self.tick_start_nimg = tf.Variable(0, dtype=tf.int64)
-        self.seconds = tf.Variable(0.0, dtype=tf.float64)    # wall time spent so far, all starts
+        """Read and set between iterations: one copy a process is enough.
+
+        In the host's memory, and never by compiled functions: reading them waits for no device.
+        """
+        self.nimg = self._counter()                          # images shown
+        self.tick = self._counter()                          # ticks finished
+        self.rollbacks = self._counter()                     # times back to a checkpoint; in seeds
+        self.tick_start_nimg = self._counter()
+        self.seconds = self._counter(tf.float64)             # wall time spent so far, all starts
+
+    @staticmethod
+    def _counter(dtype=tf.int64, value=0):
+        with tf.device('CPU:0'):
+            return tf.Variable(value, dtype=dtype)
+
+    def wait(self):
+        """Until the device has done what it was given; a CPU always has."""
+        self.stat_sums.numpy()
 
     @property
     def kimg(self):

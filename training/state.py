@@ -45,9 +45,9 @@ class TrainingState(RunState):
             self._add_replicated(G_config, D_config, precision)
             self.adaptive_p = AdaptiveP(augment)
         self._add_counters()
-        self.iteration = tf.Variable(0, dtype=tf.int64)      # one G step each; seeds fold it in
-        self.reals_drawn = tf.Variable(0, dtype=tf.int64)    # position in the stream of reals
-        self.optimizer_lod = tf.Variable(-1.0, dtype=tf.float64)  # lod at the last schedule reading
+        self.iteration = self._counter()                     # one G step each; seeds fold it in
+        self.reals_drawn = self._counter()                   # position in the stream of reals
+        self.optimizer_lod = self._counter(tf.float64, -1.0)  # lod at the last schedule reading
 
     def _add_replicated(self, G_config, D_config, precision):
         self.G, self.D = (build_network(config, precision) for config in (G_config, D_config))

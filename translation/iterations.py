@@ -56,7 +56,6 @@ class Iterations:
 
         def iterate(batch):
             self.replicas.strategy.run(on_replica, (batch,))
-            self.state.nimg.assign_add(self.config.batch)
 
         return tf.function(iterate, autograph=False)
 
@@ -64,6 +63,7 @@ class Iterations:
         with plain_errors():
             batch = next(self._stream)
         self._compiled(batch)
+        self.state.nimg.assign_add(self.config.batch)
 
     def _open_stream(self):
         if self._stream is None or self._seed != self.seed:  # another seed: it has gone back
