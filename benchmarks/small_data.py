@@ -1,7 +1,7 @@
 """Few images: what augmentation, transfer and frozen layers do for them, on scikit-learn's digits.
 
 Trains the demo's network (--preset=digits, 120 kimg) on 100 and on 400 of the 1,797 digits, without
-augmentation and with --aug=ada, and on all of them; and on 100 digits of 5 to 9, for 60 kimg at
+augmentation and with --aug=ada, and on all of them; and on 100 digits of 5 to 9, for 40 kimg at
 full resolution: from fresh weights, from a network of the digits 0 to 4, and from that with D's
 finest layers frozen. Four seeds each, one thread each, two at a time; a run that was stopped goes
 on when the same command is given again. For each network, against *all* the digits (of 5 to 9):
@@ -50,7 +50,7 @@ DIGITS = {'all': range(10), 'low': range(5), 'high': range(5, 10)}  # {data set:
 COMMON = ['--preset=digits', '--metrics=none', '--network_snapshot_ticks=0']
 FROM_SCRATCH = ['--total_kimg=120']
 AT_FULL_SIZE = ['--lod_initial_resolution=32', '--lod_training_kimg=0', '--lod_transition_kimg=0',
-                '--total_kimg=60', '--resume_kimg=0']
+                '--total_kimg=40', '--resume_kimg=0']
 BASE = 'base'                  # the network of the digits 0 to 4 that transfer begins with
 FREEZED = 5                    # layers of D: the blocks at 32x32 and 16x16, and fromRGB
 ARMS = {  # {arm: (data set, trained images or None = as held out by default, flags)}
