@@ -14,17 +14,13 @@ from typing import NamedTuple, Optional
 import numpy as np
 from PIL import Image, ImageColor
 
-from conversion import decode, detectors, target, workers, writing
+from conversion import contact_sheets, decode, detectors, target, workers, writing
 from conversion.collection import find_collection, printable, read_file
-from formats import sheets
 from formats.files import write_atomically
-from formats.png import save_png
 
 PER_IMAGE, OUTSIDE = ('largest', 'all'), ('inside', 'pad')
 COLUMNS = ('source', 'file', 'left', 'top', 'side', 'score', 'found', 'note')
-ON_SHEET, IN_ROW = 60, 10        # images on a sheet
-CELL, WORDS = 128, 16            # pixels: images on a sheet, and each line of words below them
-LETTERS = 17                     # of a file's name, that fit below an image
+ON_SHEET = contact_sheets.ON_SHEET
 TOO_SMALL = 'smaller than --min_side'
 
 
@@ -180,8 +176,8 @@ def _write_sheets(directory, source, crops):
     cells = []
     for one in written[:ON_SHEET]:
         with Image.open(os.path.join(directory, one.file)) as image:
-            cells.append(_cell(image, one.file, f'score {one.score:.1f}'))
-    _write_sheet(os.path.join(directory, 'doubtful.png'), cells,
+            cells.append(contact_sheets.cell(image, one.file, f'score {one.score:.1f}'))
+    contact_sheets.write(os.path.join(directory, 'doubtful.png'), cells,
                  f'The {len(cells)} squares of the lowest scores, of {len(written):,}')
     without = sorted({one.source: one.note for one in crops if not one.file}.items())
     some = [without[i] for i in np.unique(np.linspace(0, len(without) - 1, ON_SHEET).astype(int))] \
@@ -192,36 +188,9 @@ def _write_sheets(directory, source, crops):
             image = decode.upright(read_file(source, name), decode.Rules())
         except decode.Unusable:
             image = Image.new('RGB', (1, 1), 'lightgray')
-        cells.append(_cell(image, name, note))
-    _write_sheet(os.path.join(directory, 'without.png'), cells,
+        cells.append(contact_sheets.cell(image, name, note))
+    contact_sheets.write(os.path.join(directory, 'without.png'), cells,
                  f'{len(cells)} of the {len(without):,} images without a square')
-
-
-def _cell(image, *words):
-    """uint8 [H, W, 3]: an image, made to fit, on white, with lines of words below it."""
-    image = image.convert('RGB')
-    image.thumbnail((CELL, CELL))
-    canvas = Image.new('RGB', (CELL, CELL), 'white')
-    canvas.paste(image, ((CELL - image.width) // 2, (CELL - image.height) // 2))
-    cell = np.asarray(canvas)
-    for line in words:
-        shown = printable(line)
-        cell = sheets.caption(cell, shown if len(shown) <= LETTERS else '…' + shown[1 - LETTERS:],
-                              WORDS)
-    return cell
-
-
-def _write_sheet(path, cells, title):
-    """A sheet of cells below its title; none where there are no cells."""
-    if not cells:
-        return
-    cells = cells + [None] * (-len(cells) % min(IN_ROW, len(cells)))
-    columns = min(IN_ROW, len(cells))
-    rows = [cells[i:i + columns] for i in range(0, len(cells), columns)]
-    block = sheets.arrange(rows, WORDS // 2)
-    white = np.full([0, max(block.shape[1], 4 * CELL), 3], sheets.WHITE, np.uint8)
-    block = sheets.beside([block, white[:, block.shape[1]:]])
-    save_png(path, np.concatenate([sheets.caption(white, title, 2 * WORDS), block]))
 
 
 def _reasons(crops):
