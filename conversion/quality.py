@@ -22,7 +22,7 @@ class Limits:
     plain: float = 6.0          # gray levels by which pixels must differ from their mean colour
     gray: float = 2.0           # gray levels by which channels must differ, where most images have
     # colour
-    blur: float = 3.5           # how much less sharp an image may be than is usual in this set,
+    blur: float = 4.0           # how much less sharp an image may be than is usual in this set,
     # in standard deviations of the logarithm
     bars: float = 0.08          # share of an image that may be bars at two opposite sides
     near: int = 6               # bits of 64 that differ, at most, in the hashes of images that are
