@@ -12,9 +12,10 @@ from PIL import Image
 from conversion import decode
 
 SIDE = 256          # pixels of the shorter side, for sharpness and looks; smaller images stay
-SMALL = 64          # of the shorter side, for colours and bars
+SMALL = 96          # of the shorter side, for colours and bars
 LOOK = 8            # pixels a side, of what two near-duplicates are compared by
-BAR_RANGE = 12      # gray levels within a row that belongs to a bar
+BAR_RANGE = 20      # gray levels by which a bar's pixels differ from its outermost row, at most:
+                    # JPEG lets colours bleed into it
 OPAQUE = 128        # from this alpha on, a pixel can be seen
 
 
@@ -97,5 +98,5 @@ def looks(gray):
 def _bar(rows):
     """How many of the first rows have one colour, all the same."""
     colour = rows[0].mean(axis=0)
-    is_bar = np.abs(rows - colour).max(axis=(1, 2)) <= BAR_RANGE / 2
+    is_bar = np.abs(rows - colour).max(axis=(1, 2)) <= BAR_RANGE
     return len(rows) if is_bar.all() else int(is_bar.argmin())

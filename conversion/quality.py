@@ -24,7 +24,7 @@ class Limits:
     # colour
     blur: float = 4.0           # how much less sharp an image may be than is usual in this set,
     # in standard deviations of the logarithm
-    bars: float = 0.08          # share of an image that may be bars at two opposite sides
+    bars: float = 0.07          # share of an image that may be bars at two opposite sides
     near: int = 6               # bits of 64 that differ, at most, in the hashes of images that are
     # nearly the same
     near_levels: float = 12.0   # gray levels that differ, at most, in their thumbnails of 8x8
