@@ -10,11 +10,13 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 
 from absl.flags import argparse_flags
 
 from cli import startup
+from cli.comments import comments
 from conversion import (
     celeba,
     choosing,
@@ -24,6 +26,7 @@ from conversion import (
     hdf5,
     lsun,
     mnist,
+    quality,
     svhn,
     writing,
 )
@@ -45,7 +48,7 @@ def _count(text):
 def display(args):
     startup.load_tensorflow()  # here, as below, for it takes seconds
     from conversion import view
-    view.display(args.dataset_dir, args.output, args.window)
+    view.display(args.dataset_dir, args.output, args.window, args.pages)
 
 
 def extract(args):
@@ -114,6 +117,13 @@ def create_from_images(args):
         args.overwrite, args.workers, choice))
 
 
+def clean(args):
+    from conversion import clean as cleaning
+    names = [field.name for field in dataclasses.fields(quality.Limits)]
+    cleaning.clean(args.image_dir, args.report,
+                   quality.Limits(**{name: getattr(args, name) for name in names}), args.workers)
+
+
 def crop(args):
     from conversion import crop as cropping
     cropping.crop(args.image_dir, args.output_dir, cropping.Options(
@@ -148,7 +158,10 @@ def _add_workers(add):
 def _add_viewing(commands):
     dataset = ('dataset_dir', 'dataset directory')
     add = _add_command(commands, display, 'write the first images of a dataset as one PNG', dataset)
-    add('--output', metavar='PNG', help='file to write (default: NAME-sheet.png here)')
+    add('--output', metavar='PNG',
+        help='file to write, or directory of --pages (default: NAME-sheet.png or NAME-pages here)')
+    add('--pages', action='store_true',
+        help='all images, on pages, with the names of their files or their numbers below')
     add('--window', action='store_true', help='also show it in a window')
     _add_command(commands, extract, 'write the images of a dataset as PNG files, labels as JSON',
                  dataset, ('output_dir', 'directory for the files, new or empty'))
@@ -159,7 +172,8 @@ def _add_viewing(commands):
     add = _add_command(commands, info, 'print what a dataset holds', dataset)
     add('--verify', action='store_true',
         help='check every record against its checksum; exit code 1 if one is damaged')
-    add('--quality', action='store_true', help='list images of one colour and near-duplicates')
+    add('--quality', action='store_true',
+        help='list images that are not good, as clean does: of one colour, blurred, doubled, ...')
     add('--worst', metavar='FILE',
         help='like --quality; writes the names of their files to FILE, for create_from_images '
              '--exclude')
@@ -206,7 +220,23 @@ def _add_published(commands):
     _add_workers(add)
 
 
+def _add_limits(add):
+    """A flag for each field of conversion.quality.Limits."""
+    texts = comments(quality.Limits)
+    for field in dataclasses.fields(quality.Limits):
+        add(f'--{field.name}', type=type(field.default), default=field.default,
+            metavar='N' if isinstance(field.default, int) else 'X',
+            help=f'{texts[field.name]} (default: %(default)s)')
+
+
 def _add_preparing(commands):
+    add = _add_command(commands, clean, 'find the images of a folder that are not good ones: '
+                       'small, plain, blurred, doubled, ...; changes none. 0 turns a check off.',
+                       ('image_dir', 'folder or zip file'))
+    add('--report', required=True, metavar='DIR',
+        help='directory for clean.csv, exclude.txt and pages of pictures')
+    _add_limits(add)
+    _add_workers(add)
     add = _add_command(commands, crop, 'cut squares around faces out of photos',
                        ('image_dir', 'folder or zip file'),
                        ('output_dir', 'directory for the squares, new or empty'))

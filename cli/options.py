@@ -5,14 +5,11 @@ The help text of an option is the comment that stands behind its field in config
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
-import io
-import tokenize
 from typing import NamedTuple
 
 from absl import flags
 
+from cli.comments import comments
 from training import config
 from training.build import ARCHITECTURES
 from training.field_types import FieldType, field_types
@@ -34,25 +31,6 @@ class Option(NamedTuple):
     help: str
 
 
-def _comments(config_class):
-    """{field name: its trailing comment}; a comment may go on in a line of its own below."""
-    comments, current = {}, None
-    source = inspect.getsource(config_class)
-    names = {item.name for item in dataclasses.fields(config_class)}
-    lines = source.splitlines()
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.NAME and token.start[1] == 4:
-            current = token.string if token.string in names else None
-        elif not token.line.strip():  # what follows a blank line is no continuation
-            current = None
-        elif token.type == tokenize.COMMENT and current:
-            own_line = lines[token.start[0] - 1].strip().startswith('#')
-            text = token.string.lstrip('# ')
-            comments[current] = f'{comments[current]} {text}' if own_line and current in comments \
-                else text
-    return comments
-
-
 def meanings(config_class, groups=GROUPS):
     """{field: what it means}, of all fields of a config in `groups`.
 
@@ -60,7 +38,7 @@ def meanings(config_class, groups=GROUPS):
     """
     known = {}
     for _, earlier in groups:
-        own = {**known, **_comments(earlier)}
+        own = {**known, **comments(earlier)}
         if earlier is config_class:
             return own
         known = {**own, **known}

@@ -53,8 +53,9 @@ def _only(collection, kept, what, flag):
     if not names:
         raise ValueError(f'{flag}: leaves none of the {len(collection.names):,} images in '
                          f'{printable(collection.path)}')
+    left_out = len(collection.names) - len(names)
     return dataclasses.replace(collection, names=names, others={
-        **collection.others, what: len(collection.names) - len(names)})
+        **collection.others, **({what: left_out} if left_out else {})})
 
 
 def _listed(collection, flag, path):

@@ -14,17 +14,13 @@ from typing import NamedTuple, Optional
 import numpy as np
 from PIL import Image, ImageColor
 
-from conversion import decode, detectors, target, workers, writing
+from conversion import contact_sheets, decode, detectors, target, workers, writing
 from conversion.collection import find_collection, printable, read_file
-from formats import sheets
 from formats.files import write_atomically
-from formats.png import save_png
 
 PER_IMAGE, OUTSIDE = ('largest', 'all'), ('inside', 'pad')
 COLUMNS = ('source', 'file', 'left', 'top', 'side', 'score', 'found', 'note')
-ON_SHEET, IN_ROW = 60, 10        # images on a sheet
-CELL, WORDS = 128, 16            # pixels: images on a sheet, and each line of words below them
-LETTERS = 17                     # of a file's name, that fit below an image
+ON_SHEET = contact_sheets.ON_SHEET
 TOO_SMALL = 'smaller than --min_side'
 
 
@@ -78,38 +74,45 @@ def square(found, margin, size, outside):
 
 
 def crop(source, outdir, options=Options()):
-    """Writes the squares of a folder or zip as PNG files, crop.csv and two sheets, into `outdir`.
+    """Writes the squares of a folder or zip as PNG files into `outdir`.
 
-    The directory appears when all is there. Sub-folders stay what they are; the second and further
-    squares of an image get -2, -3, ... after its name.
+    crop.csv and two sheets go into the directory OUTDIR-report, beside it, where they are not taken
+    for squares. Both directories appear when all is there. Sub-folders stay what they are; the
+    second and further squares of an image get -2, -3, ... after its name.
 
     Raises:
-        ValueError: the directory is not free, the detector is none, nothing was found at all.
+        ValueError: the directories are not free, the detector is none, nothing was found at all.
     """
-    if os.path.lexists(outdir) and not (os.path.isdir(outdir) and not os.listdir(outdir)):
-        raise ValueError(f'{printable(str(outdir))}: is there already; remove it or choose '
-                         'another directory')
+    report = f'{os.path.normpath(outdir)}-report'
+    for path in (outdir, report):
+        if os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)):
+            raise ValueError(f'{printable(str(path))}: is there already; remove it or choose '
+                             'another directory')
     detector = detectors.choose(options.detector, max(1, round(
         options.min_side / (1 + 2 * options.margin))))
     collection = find_collection(source)
+    with target.replacing(report) as new_report, target.replacing(outdir) as new_outdir:
+        crops = _crop_all(collection, detector, options, new_outdir)
+        _write_table(os.path.join(new_report, 'crop.csv'), crops)
+        _write_sheets(new_report, new_outdir, collection.path, crops)
+    _report(outdir, report, crops, len(collection.names))
+
+
+def _crop_all(collection, detector, options, outdir):
+    """The Crops of all images, written to `outdir`; ValueError where there is none."""
     stems, total = _stems(collection.names), len(collection.names)
-    with target.replacing(outdir) as temporary:
-        for folder in sorted({posixpath.dirname(stem) for stem in stems.values()}):
-            os.makedirs(os.path.join(temporary, folder), exist_ok=True)
-        with workers.Workers(workers.count_for(total, options.workers)) as pool:
-            work = functools.partial(_crop_some, collection.path, detector, options, temporary)
-            results = [result for result in writing.progress(
-                pool.map(work, ((name, stems[name]) for name in collection.names)), total,
-                'Cropping')]
-        crops = [one for result in results for one in result]
-        if not any(one.file for one in crops):
-            raise ValueError(f'{printable(str(source))}: no square came of its {total:,} images '
-                             f'({_reasons(crops)}); try another --detector, or a smaller '
-                             '--min_side')
-        _remove_empty_folders(temporary)
-        _write_table(os.path.join(temporary, 'crop.csv'), crops)
-        _write_sheets(temporary, collection.path, crops)
-    _report(outdir, crops, total)
+    for folder in sorted({posixpath.dirname(stem) for stem in stems.values()}):
+        os.makedirs(os.path.join(outdir, folder), exist_ok=True)
+    work = functools.partial(_crop_some, collection.path, detector, options, outdir)
+    with workers.Workers(workers.count_for(total, options.workers)) as pool:
+        results = pool.map(work, ((name, stems[name]) for name in collection.names))
+        crops = [one for result in writing.progress(results, total, 'Cropping') for one in result]
+    if not any(one.file for one in crops):
+        raise ValueError(f'{printable(str(collection.path))}: no square came of its {total:,} '
+                         f'images ({_reasons(crops)}); try another --detector, or a smaller '
+                         '--min_side')
+    _remove_empty_folders(outdir)
+    return crops
 
 
 def _stems(names):
@@ -174,54 +177,21 @@ def _write_table(path, crops):
     write_atomically(path, text.getvalue().encode('utf-8', 'surrogateescape'))
 
 
-def _write_sheets(directory, source, crops):
+def _write_sheets(directory, squares, source, crops):
     """doubtful.png: the squares of the lowest scores; without.png: images without any."""
     written = sorted((one for one in crops if one.file), key=lambda one: one.score)
     cells = []
     for one in written[:ON_SHEET]:
-        with Image.open(os.path.join(directory, one.file)) as image:
-            cells.append(_cell(image, one.file, f'score {one.score:.1f}'))
-    _write_sheet(os.path.join(directory, 'doubtful.png'), cells,
+        with Image.open(os.path.join(squares, one.file)) as image:
+            cells.append(contact_sheets.cell(image, one.file, f'score {one.score:.1f}'))
+    contact_sheets.write(os.path.join(directory, 'doubtful.png'), cells,
                  f'The {len(cells)} squares of the lowest scores, of {len(written):,}')
     without = sorted({one.source: one.note for one in crops if not one.file}.items())
     some = [without[i] for i in np.unique(np.linspace(0, len(without) - 1, ON_SHEET).astype(int))] \
         if without else []
-    cells = []
-    for name, note in some:
-        try:
-            image = decode.upright(read_file(source, name), decode.Rules())
-        except decode.Unusable:
-            image = Image.new('RGB', (1, 1), 'lightgray')
-        cells.append(_cell(image, name, note))
-    _write_sheet(os.path.join(directory, 'without.png'), cells,
+    cells = [contact_sheets.cell_of(source, name, note) for name, note in some]
+    contact_sheets.write(os.path.join(directory, 'without.png'), cells,
                  f'{len(cells)} of the {len(without):,} images without a square')
-
-
-def _cell(image, *words):
-    """uint8 [H, W, 3]: an image, made to fit, on white, with lines of words below it."""
-    image = image.convert('RGB')
-    image.thumbnail((CELL, CELL))
-    canvas = Image.new('RGB', (CELL, CELL), 'white')
-    canvas.paste(image, ((CELL - image.width) // 2, (CELL - image.height) // 2))
-    cell = np.asarray(canvas)
-    for line in words:
-        shown = printable(line)
-        cell = sheets.caption(cell, shown if len(shown) <= LETTERS else '…' + shown[1 - LETTERS:],
-                              WORDS)
-    return cell
-
-
-def _write_sheet(path, cells, title):
-    """A sheet of cells below its title; none where there are no cells."""
-    if not cells:
-        return
-    cells = cells + [None] * (-len(cells) % min(IN_ROW, len(cells)))
-    columns = min(IN_ROW, len(cells))
-    rows = [cells[i:i + columns] for i in range(0, len(cells), columns)]
-    block = sheets.arrange(rows, WORDS // 2)
-    white = np.full([0, max(block.shape[1], 4 * CELL), 3], sheets.WHITE, np.uint8)
-    block = sheets.beside([block, white[:, block.shape[1]:]])
-    save_png(path, np.concatenate([sheets.caption(white, title, 2 * WORDS), block]))
 
 
 def _reasons(crops):
@@ -230,7 +200,7 @@ def _reasons(crops):
     return ', '.join(f'{count:,} {note}' for note, count in counts.most_common(5))
 
 
-def _report(outdir, crops, total):
+def _report(outdir, report, crops, total):
     """Prints what came of it."""
     found = collections.Counter(min(count, 2) for count in
                                 {one.source: one.found for one in crops}.values())
@@ -238,7 +208,8 @@ def _report(outdir, crops, total):
                                   f'({found[number] / total:.0%})' for number, what in
                                   enumerate(['none', 'one', 'several'])))
     if any(one.note for one in crops):
-        print(f'Without  {_reasons(crops)}; look at without.png')
+        print(f'Without  {_reasons(crops)}')
     written = sum(bool(one.file) for one in crops)
-    print(f'Written  {printable(str(outdir))}: {written:,} squares, crop.csv, doubtful.png (the '
-          f'{min(ON_SHEET, written)} of the lowest scores)')
+    print(f'Written  {printable(str(outdir))}: {written:,} squares\n'
+          f'Written  {printable(report)}: crop.csv, doubtful.png (the {min(ON_SHEET, written)} of '
+          'the lowest scores), without.png: look at both')

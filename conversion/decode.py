@@ -58,15 +58,23 @@ class Facts:
     conversions: tuple  # of str: what has to be done to get plain 8-bit gray or RGB
 
 
+def verify(data):
+    """Raises Unusable where a checksum of the image in `data` (bytes) is wrong.
+
+    Decoding alone lets flipped bits of a PNG file pass.
+    """
+    with _reasons(), _open(data) as image:
+        image.verify()
+
+
 def check(data):
     """Decodes the image in `data` (bytes) to see that it can be; returns its Facts.
 
     Raises:
         Unusable: it cannot.
     """
+    verify(data)
     with _reasons():
-        with _open(data) as image:
-            image.verify()  # PNG: every checksum; decoding alone lets flipped bits pass
         image = _open(data)
         (width, height), gray = image.size, image.mode in _GRAY_MODES
         conversions = _conversions(image)
@@ -96,6 +104,16 @@ def upright(data, rules):
         plain = _plain(image, rules)
         turn = _TURNS.get(_orientation(image))
         return plain if turn is None else plain.transpose(turn)
+
+
+def transparent_share(data, opaque):
+    """Share of the pixels of the image in `data` (bytes) whose alpha is below `opaque` of 255."""
+    with _reasons():
+        image = _open(data)
+        if not image.has_transparency_data:
+            return 0.0
+        alpha = image.convert('RGBA').getchannel('A')
+        return sum(alpha.histogram()[:opaque]) / (alpha.width * alpha.height)
 
 
 def pixels(image):

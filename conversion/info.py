@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 
 import numpy as np
+from PIL import Image
 
-from conversion import writing
+from conversion import measuring, writing
 from conversion.collection import printable, write_names
 from conversion.labels import describe
+from conversion.quality import CHECKS, Limits, judge
 from formats.records import level_path
 from training.dataset import TFRecordDataset
 
 SAMPLE = 10000          # images that mean and standard deviation are taken from, at the most
-NEAR = 3.0              # root mean square difference, in grey levels, of near-duplicates ...
-NEAR_RESOLUTION = 16    # ... at this resolution
+ALWAYS = ('plain', 'same', 'near')  # checks that are told of even if they find nothing
 BLOCK = 512             # images looked at in one go
 
 
@@ -97,43 +98,24 @@ def _print_statistics(data):
 
 
 def _print_quality(data, sources):
-    """Prints which images are of one colour, and which nearly the same as an earlier one.
+    """Prints which images are not good ones, as dataset_tool.py clean does by default.
 
-    sources: names of the images' files; None = unknown. Returns the sorted indices of both kinds.
+    sources: names of the images' files; None = unknown. Returns the sorted indices of all of them.
     """
     def named(index):
         return f'{index} {printable(sources[index])}' if sources else str(index)
 
-    small = min(NEAR_RESOLUTION, data.resolution)
-    plain, thumbnails = [], []
-    for part, images in _blocks(data, data.resolution, np.arange(data.num_images), 'Looking'):
-        flat = (images.max(axis=(1, 2)) == images.min(axis=(1, 2))).all(axis=1)
-        plain += part[flat].tolist()
-        thumbnails.append(data.read(small, part).reshape(len(part), -1))
-    pairs = near_duplicates(np.concatenate(thumbnails))
-    print(f'Plain    {len(plain):,} images of one colour: {_listed(map(named, plain))}')
-    print(f'Near     {len(pairs):,} images nearly identical to an earlier one: '
-          + _listed(f'{named(index)} (as {named(other)})' for index, other in pairs))
-    return sorted({*plain, *(index for index, _ in pairs)})
-
-
-def near_duplicates(thumbnails):
-    """[(index, index of the first image before that is nearly the same)] of uint8 [N, pixels]."""
-    vectors = thumbnails.astype(np.float32)
-    vectors -= vectors.mean(axis=0)  # smaller numbers, so that less is lost in the subtraction
-    squares = (vectors**2).sum(axis=1)
-    limit = NEAR**2 * vectors.shape[1]
-    pairs = []
-    starts = range(0, len(vectors), BLOCK)
-    for start in writing.progress(starts, len(starts), 'Comparing'):
-        rows, before = slice(start, start + BLOCK), slice(0, start + BLOCK)
-        distances = (squares[rows, np.newaxis] + squares[before]
-                     - 2 * vectors[rows] @ vectors[before].T)
-        near = np.tril(distances <= limit, k=start - 1)
-        pairs += [(start + int(row), int(near[row].argmax()))
-                  for row in np.flatnonzero(near.any(axis=1))]
-    return pairs
-
-
-def _listed(items):
-    return ', '.join(map(str, items)) or 'none'
+    measured = []
+    for _, images in _blocks(data, data.resolution, np.arange(data.num_images), 'Looking'):
+        measured += [measuring.of_image(Image.fromarray(np.broadcast_to(image, [
+            *image.shape[:2], 3]))) for image in images]
+    verdicts = judge(measured, Limits(min_size=0))
+    for check in CHECKS:
+        bad = verdicts.reasons[check.name]
+        items = [named(number) + (f' (as {named(verdicts.kept[number])})'
+                                  if verdicts.kept[number] != number else f' ({words})')
+                 for number, words in bad.items()]
+        if items or check.name in ALWAYS:
+            print(f'{check.name.capitalize():9}{len(bad):,} images {check.words}: '
+                  f'{", ".join(items) or "none"}')
+    return sorted(set().union(*verdicts.reasons.values()))

@@ -51,7 +51,8 @@ def rows(path, flag='metadata'):
 
     A column of numbers holds float; other values are strings, or bool of JSON; lists become strings
     with commas. Names of columns get _ for what a condition could not spell. The images' paths are
-    in the column path, file, filename, file_name, image or name, else in the first one.
+    in the column path, file, filename, file_name, image or name, else in the first one; rows
+    without one are passed over.
 
     Raises:
         ValueError: it is no such table; names the flag.
@@ -67,14 +68,15 @@ def rows(path, flag='metadata'):
             raise ValueError('it has no rows')
         names = next((name for name in found[0] if name.strip().lower() in NAME_COLUMNS),
                      next(iter(found[0])))
-        keys = [posixpath.normpath(str(row[names]).replace('\\', '/')) for row in found]
+        keys = [posixpath.normpath(str(row[names]).replace('\\', '/')) if row[names] else ''
+                for row in found]
     except (ValueError, TypeError, LookupError, AttributeError, csv.Error, RecursionError) as error:
         raise ValueError(f'{shown}: {EXPECTED}; got something else ({error})') from error
     columns = {re.sub(r'\W', '_', name, flags=re.ASCII): _typed([row.get(name) for row in found])
                for name in dict.fromkeys(name for row in found for name in row)}
     return Table({name: kind for name, (kind, _) in columns.items()},
                  [(key, {name: values[number] for name, (_, values) in columns.items()})
-                  for number, key in enumerate(keys)])
+                  for number, key in enumerate(keys) if key])
 
 
 def read(path, flag='metadata'):

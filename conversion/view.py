@@ -7,9 +7,10 @@ import json
 import os
 import re
 
+import numpy as np
 from PIL import Image, ImageShow
 
-from conversion import workers, writing
+from conversion import contact_sheets, workers, writing
 from conversion.labels import DEFAULT_FILE, class_numbers
 from formats.png import grid, grid_size, save_png
 from training.dataset import TFRecordDataset
@@ -17,22 +18,49 @@ from training.dataset import TFRecordDataset
 KEPT = 60      # characters of a file's name that are kept in that of an extracted image
 
 
-def display(directory, output=None, window=False):
+def display(directory, output=None, window=False, pages=False):
     """Writes a PNG with the first images of a dataset, a screen full; may show it in a window.
 
     Args:
-        output: path of the PNG; None = `NAME-sheet.png` in the current directory.
+        output: path of the PNG, or the directory of the pages; None = `NAME-sheet.png` or
+            `NAME-pages` in the current directory.
+        pages: all images instead, on pages, with the names of their files and their numbers.
     """
     data = TFRecordDataset(directory, verify=False)
+    if pages:
+        shown = _write_pages(data, output or f'{data.name}-pages')
+    else:
+        shown = _write_sheet(data, output or f'{data.name}-sheet.png')
+    if window and not _show(shown):
+        raise ValueError('--window: found no program to show images, or no screen; '
+                         f'open {shown} yourself')
+
+
+def _write_sheet(data, output):
     columns, rows = grid_size(data.resolution, data.resolution)
     rows = min(rows, -(-data.num_images // columns))
     shown = range(min(columns * rows, data.num_images))
-    output = output or f'{data.name}-sheet.png'
     save_png(output, grid(data.read(data.resolution, shown), columns, rows))
     print(f'Written  {output}, {len(shown)} of {data.num_images:,} images, in rows of {columns}')
-    if window and not _show(output):
-        raise ValueError('--window: found no program to show images, or no screen; '
-                         f'open {output} yourself')
+    return output
+
+
+def _write_pages(data, directory):
+    """Contact sheets of all images in a new directory; returns the path of the first."""
+    if os.path.isdir(directory) and os.listdir(directory):
+        raise ValueError(f'{directory}: is not empty; choose a new directory')
+    os.makedirs(directory, exist_ok=True)
+    names = data.source_names()
+
+    def cell(index):
+        [pixels] = data.read(data.resolution, [index])
+        image = Image.fromarray(np.broadcast_to(pixels, [*pixels.shape[:2], 3]))
+        return contact_sheets.cell(image, *names[index:index + 1] if names else [], str(index))
+
+    pages = contact_sheets.write_pages(directory, data.name, range(data.num_images), cell,
+                                       data.name)
+    print(f'Written  {directory}: {data.num_images:,} images on {len(pages)} pages')
+    return os.path.join(directory, pages[0])
 
 
 def extract(directory, output_dir):

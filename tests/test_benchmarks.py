@@ -165,3 +165,11 @@ def test_projections_are_compared_with_the_w_that_drew_them():
     rows = rows_of(text)
     assert [row[0] for row in rows] == ['', 'W', 'W+', '', 'the mean image', 'W', 'W+']
     assert 0.2 < float(rows[1][1]) < 1.5 and 'W+ is worse than W for 0 of 2 images' in text
+
+
+def test_planted_faults_are_found_after_a_kill(tmp_path):
+    text = printed_by('clean_recall.py', '--num_images=150', f'--folder={tmp_path}/photos')
+    rows = rows_of(text)[1:]
+    assert len(rows) == 10 and all(row[1] == '1' for row in rows)
+    assert all(row[2] == '100.0%' for row in rows if row[0] != 'blurred')
+    assert 'with what they were made of: 0 of 2' in text and 'Killed after' in text

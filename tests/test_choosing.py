@@ -56,7 +56,7 @@ def test_what_is_no_condition_is_refused_with_the_grammar(text, message):
 
 
 TABLES = {
-    'a.csv': 'path,width,image tags,good\na/1.png,300,"x,y",yes\n2,,,\n',
+    'a.csv': 'path,width,image tags,good\na/1.png,300,"x,y",yes\n2,,,\n,7,,\n',
     'list.json': '[{"width": 300, "path": "a/1.png", "image tags": ["x", "y"], "good": "yes"}, '
                  '{"path": "2", "width": null}]',
     'dict.json': '{"a/1.png": {"width": 300, "image tags": "x,y", "good": "yes"}, "2": {}}',

@@ -69,9 +69,10 @@ def test_drawn_faces_are_found_and_cut_out(tmp_path, capsys):
     (tmp_path / 'in/broken.png').write_bytes(b'no image')
     crop.crop(tmp_path / 'in', tmp_path / 'out', Options(per_image='all'))
     assert sorted(str(path.relative_to(tmp_path / 'out')) for path in
-                  (tmp_path / 'out').rglob('*.*')) == [
-        'a/one.png', 'crop.csv', 'doubtful.png', 'two-2.png', 'two.png', 'without.png']
-    rows = table(tmp_path / 'out/crop.csv')
+                  (tmp_path / 'out').rglob('*.*')) == ['a/one.png', 'two-2.png', 'two.png']
+    assert sorted(path.name for path in (tmp_path / 'out-report').iterdir()) == [
+        'crop.csv', 'doubtful.png', 'without.png']
+    rows = table(tmp_path / 'out-report/crop.csv')
     assert [(row['source'], row['file'], row['found'], row['note']) for row in rows] == [
         ('a/one.png', 'a/one.png', '1', ''), ('broken.png', '', '0', rows[1]['note']),
         ('none.png', '', '0', 'nothing found'), ('small.png', '', '0', 'nothing found'),
@@ -93,7 +94,7 @@ def test_the_largest_face_is_taken_unless_told_otherwise(tmp_path):
     pytest.importorskip('cv2')
     scene(tmp_path / 'in/two.png', [(40, 60, 120), (360, 160, 220)])
     crop.crop(tmp_path / 'in', tmp_path / 'out')
-    [row] = table(tmp_path / 'out/crop.csv')
+    [row] = table(tmp_path / 'out-report/crop.csv')
     assert (row['file'], row['found']) == ('two.png', '2') and int(row['left']) > 240
 
 
@@ -118,7 +119,8 @@ def test_boxes_of_a_table_are_cut_out_without_opencv(tmp_path, monkeypatch, name
         str(tmp_path / name), margin=0, min_side=32, per_image='all'))
     np.testing.assert_array_equal(pixels(tmp_path / 'out/a.png'), image[100:150, 100:150])
     np.testing.assert_array_equal(pixels(tmp_path / 'out/a-2.png'), image[20:60, 5:45])
-    assert [row['note'] for row in table(tmp_path / 'out/crop.csv')] == ['', '', 'nothing found']
+    assert [row['note'] for row in table(tmp_path / 'out-report/crop.csv')] == [
+        '', '', 'nothing found']
 
 
 def test_boxes_hold_for_the_upright_image_and_padding_has_the_background(tmp_path):

@@ -456,7 +456,7 @@ def test_a_dataset_without_sources_says_what_gives_it_some(tmp_path, capsys):
     create(tmp_path / 'in', tmp_path / 'out')
     (tmp_path / 'out/out-rxx.sources.json').unlink()
     info.info(tmp_path / 'out', quality=True)
-    assert 'images of one colour: 0\n' in capsys.readouterr().out
+    assert 'images nearly one colour: 0 (spread 0.0)\n' in capsys.readouterr().out
     with pytest.raises(ValueError, match='does not say which files .*--worst.* convert the images '
                                          'again with create_from_images'):
         info.info(tmp_path / 'out', worst=tmp_path / 'worst.txt')

@@ -140,13 +140,13 @@ def test_info_lists_every_damaged_record(tmp_path, capsys):
 
 
 def test_info_lists_plain_images_and_near_duplicates(tmp_path, capsys):
-    pixels = noise(600, 16, 16, 3)
+    pixels = np.clip(np.kron(noise(600, 8, 8, 3), np.ones([1, 4, 4, 1])), 20, 230).astype(np.uint8)
     pixels[7] = (10, 20, 30)
-    pixels[20] = np.clip(pixels[3].astype(int) + 2, 0, 255)
+    pixels[20] = pixels[3] + 2
     pixels[599] = pixels[3]
-    pixels[300] = np.clip(pixels[4].astype(int) + 5, 0, 255)  # not near enough
+    pixels[300] = pixels[4] + 20  # not near enough
     info.info(make(tmp_path / 'x', pixels), quality=True)
     lines = capsys.readouterr().out.splitlines()
-    assert 'Plain    1 images of one colour: 7' in lines
-    assert lines[-1] == ('Near     2 images nearly identical to an earlier one: '
-                         '20 (as 3), 599 (as 3)')
+    assert 'Plain    1 images nearly one colour: 7 (spread 0.0)' in lines
+    assert 'Same     1 images the same as another: 599 (as 3)' in lines
+    assert lines[-1] == 'Near     1 images nearly the same as another: 20 (as 3)'
