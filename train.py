@@ -50,7 +50,7 @@ flags.DEFINE_list('surgery', [], 'With --resume=NETWORK_FILE: what of its networ
 flags.DEFINE_string('metrics', 'auto', 'What to measure after each network snapshot: names '
                     "separated by commas, 'none', or 'auto' = swd16k, as often as 5% of the "
                     'time allows. The best network by the first metric is kept as network-best-*.')
-shared_flags.define(*feature_flags.HELP, 'num_gpus')
+shared_flags.define(*feature_flags.HELP, 'num_gpus', 'memory_growth')
 flags.DEFINE_enum('strategy', 'mirrored', ['mirrored', 'multi_worker'], "'mirrored' = this machine "
                   "alone; 'multi_worker' = several machines, which TF_CONFIG or Slurm name. The "
                   'same command is started on each.')
@@ -171,8 +171,10 @@ def found_replicas():
     """The devices that --strategy and --num_gpus name."""
     import tensorflow as tf
 
-    from training import cluster, replicas
+    from training import cluster, memory, replicas
     tf.get_logger().setLevel('WARNING')  # its strategies tell much
+    if FLAGS.memory_growth:
+        memory.grow()
     if FLAGS.strategy == 'mirrored':
         return replicas.local_replicas(FLAGS.num_gpus)
     return cluster.cluster_replicas(cluster.find_cluster(os.environ), FLAGS.num_gpus)

@@ -34,7 +34,7 @@ flags.DEFINE_string('resume', 'auto', "'auto' = resume the newest run with the s
 flags.DEFINE_string('metrics', 'auto', "What to measure after each network snapshot: names, 'none' "
                     "or 'auto' = swd_latent and swd_reference, which need no download, for at most "
                     "5% of the time.")
-shared_flags.define(*feature_flags.TRANSLATION_HELP, 'face_network', 'num_gpus')
+shared_flags.define(*feature_flags.TRANSLATION_HELP, 'face_network', 'num_gpus', 'memory_growth')
 flags.DEFINE_boolean('dry_run', False, 'Check everything, say how long it would take, write '
                      'nothing.')
 options.define_flags(OPTIONS)
@@ -74,9 +74,12 @@ def chosen_metrics(config, images, val, mask_fn):
 def main(args):
     startup.refuse_positional(args)
     startup.load_tensorflow()
+    from training import memory
     from training import replicas as devices
     from translation import data, face_masks, forecast, loop
     from translation.starting import Starts
+    if FLAGS.memory_growth:
+        memory.grow()
     replicas = devices.local_replicas(FLAGS.num_gpus)
     domains = data.open_images(FLAGS.data, check=False).domains
     overrides = {**options.given(OPTIONS, FLAGS), **({'val': FLAGS.val} if FLAGS.val else {})}

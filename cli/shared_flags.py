@@ -47,6 +47,9 @@ SHARED = {  # {flag: (how absl defines it, help)}; the default of all is None
     'num_gpus': (functools.partial(flags.DEFINE_integer, lower_bound=1),
                  'GPUs of this machine that share the minibatch; default: all, or the CPU where '
                  'there are none.'),
+    'memory_growth': (flags.DEFINE_boolean, 'Take GPU memory as it is needed, so that other '
+                                            'programs can use the same GPU. Default: all of it at '
+                                            'once, which fragments less.'),
     'face_network': (flags.DEFINE_string, 'Path of wing.ckpt, which finds faces: for translation '
                                           'networks with w_hpf above 0, to keep details of the '
                                           'source. Default: no masks.'),

@@ -43,6 +43,7 @@ def as_if_absent(names):
 def load_tensorflow():
     """Imports TensorFlow and keeps its greetings off stderr; warnings and errors are shown.
 
+    float32 is float32 from here on, on GPUs too, which would otherwise round it to TF32.
     To be called in a script's main, before what imports TensorFlow: `--help` and wrong flags do not
     wait for it.
     """
@@ -55,10 +56,11 @@ def load_tensorflow():
         os.dup2(quiet.stdin.fileno(), 2)  # the lines are written by C++, past sys.stderr
         try:
             with as_if_absent(PLUGINS_OF_KERAS):
-                import tensorflow  # noqa: F401
+                import tensorflow
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+    tensorflow.config.experimental.enable_tensor_float_32_execution(False)
 
 
 def with_underscores(argv):

@@ -159,3 +159,28 @@ def test_losses_that_overflow_under_the_loss_scale_do_not_count():
     overflown = told(images, 2.0 ** 40)
     assert overflown['skipped_D'] == 1 and overflown['loss_D'] == 0
     assert np.isnan(told(images * np.nan, 1.0)['loss_D'])
+
+
+@pytest.mark.parametrize('allowed', [False, True])
+def test_tf32_is_off_unless_it_is_allowed(allowed, monkeypatch, tmp_path, capsys):
+    """Where a GPU has it, the log says what it would gain."""
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    monkeypatch.setattr('training.run.has_tf32', lambda: True)
+    monkeypatch.setattr(precision, 'TRIED', (1, 8, 8, 4))
+    data = write_dataset(tmp_path / 'spots', resolution=8)
+    try:
+        loop.Run(small_config(data, allow_tf32=allowed), str(tmp_path), TFRecordDataset(data),
+                 RunLog(str(tmp_path), 1), {}, Replicas())
+        assert tf.config.experimental.tensor_float_32_execution_enabled() == allowed
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
+    assert ('with --allow_tf32, large convolutions would be' in capsys.readouterr().out) != allowed
+
+
+def test_a_cpu_has_no_tf32_and_every_script_turns_it_off():
+    assert not precision.has_tf32()
+    code = ('from cli import startup; startup.load_tensorflow(); import tensorflow as tf; '
+            'print(tf.config.experimental.tensor_float_32_execution_enabled())')
+    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+                            check=True, cwd=ROOT)
+    assert result.stdout.strip() == 'False'

@@ -333,6 +333,8 @@ class RunConfig:
     # mixed_float16
     num_fp16_res: int = 4              # mixed_float16: number of resolutions, from the highest
     # down, that are computed in half precision
+    allow_tf32: bool = False           # let a GPU's tensor cores compute what is float32, with
+    # inputs rounded to 10 bits (TF32): faster, but no longer float32
     batch_gpu: Optional[int] = None    # images that a GPU computes at a time; it adds up gradients
     # until its share of the minibatch is complete; none = its whole share
     G_smoothing_kimg: float = 10.0     # half-life of the moving average Gs, kimg; 0 = none: Gs is

@@ -68,6 +68,12 @@ def wants_probe(config):
     return bool(tf.config.list_logical_devices('GPU')) if config.probe is None else config.probe
 
 
+def grow():
+    """Takes GPU memory as it is needed from here on; to be called before any GPU is used."""
+    for gpu in tf.config.list_physical_devices('GPU'):
+        tf.config.experimental.set_memory_growth(gpu, True)
+
+
 def _reset_peak():
     for gpu in tf.config.list_logical_devices('GPU'):
         tf.config.experimental.reset_memory_stats(gpu.name.split('device:')[-1])

@@ -34,6 +34,7 @@ class TranslationRunConfig:
     num_gpus: int = 1
     precision: str = 'float32'
     num_fp16_res: int = 4
+    allow_tf32: bool = False
     batch_gpu: Optional[int] = None
     image_snapshot_ticks: int = 10     # ticks between two sets of sheets; 0 = first and last only
     network_snapshot_ticks: int = 20
