@@ -192,7 +192,7 @@ def test_the_plan_says_what_is_augmented_and_held_out(outcomes):
     code, output, _ = outcomes[0]['augmented']
     assert code == 0 and '9 held out' in output and '--aug=ada helps' not in output
     assert re.search(r' --aug +ada +\(preset: none\)\n', output)
-    assert 'bgc with a probability that adapts: from 0 on, by at most 1 in 350 kimg, towards ' \
+    assert 'bgc with a probability that adapts: from 0 on, by at most 1 in 500 kimg, towards ' \
         'r_t = 0.5' in output
 
 
