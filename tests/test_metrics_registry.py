@@ -321,11 +321,16 @@ def test_requests_that_cannot_be_met_are_refused(task):
         next(path_distances(small, 4, DISTANCES, 'w', True, crop=True))
 
 
-def test_tf32_is_off_while_a_metric_runs(task, monkeypatch):
+@pytest.mark.parametrize('before', [True, False])
+def test_tf32_is_off_while_a_metric_runs_and_then_as_before(task, monkeypatch, before):
     def seen(task, count):
         del task
         return {'_tf32': tf.config.experimental.tensor_float_32_execution_enabled(), '': count}
 
     monkeypatch.setitem(registry.METRICS, 'seen', registry.Metric(seen, 7))
-    assert registry.evaluate('seen', task) == {'seen_tf32': False, 'seen': 7}
-    assert tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(before)
+    try:
+        assert registry.evaluate('seen', task) == {'seen_tf32': False, 'seen': 7}
+        assert tf.config.experimental.tensor_float_32_execution_enabled() == before
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(True)
