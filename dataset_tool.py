@@ -13,9 +13,8 @@ import argparse
 import dataclasses
 import sys
 
-from absl.flags import argparse_flags
-
 from cli import startup
+from cli.commands import add_command, count, parser_of
 from cli.comments import comments
 from conversion import (
     celeba,
@@ -37,12 +36,6 @@ def _on_off(text):
     if text.lower() not in ('0', '1', 'true', 'false'):
         raise argparse.ArgumentTypeError(f'expected 0 or 1, got {text!r}')
     return text.lower() in ('1', 'true')
-
-
-def _count(text):
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'expected a whole number of at least 1, got {text!r}')
-    return int(text)
 
 
 def display(args):
@@ -139,9 +132,7 @@ def create_from_hdf5(args):
 
 def _add_command(commands, function, text, *positionals):
     """Adds the command of the function's name; returns the function that adds its options."""
-    command = commands.add_parser(
-        function.__name__, help=text, description=text, allow_abbrev=False)
-    command.set_defaults(function=function)
+    command = add_command(commands, function, text)
     for name, meaning in positionals:
         command.add_argument(name, help=meaning)
     if function.__name__.startswith('create_'):
@@ -151,7 +142,7 @@ def _add_command(commands, function, text, *positionals):
 
 
 def _add_workers(add):
-    add('--workers', type=_count, metavar='N',
+    add('--workers', type=count, metavar='N',
         help='processes that decode images (default: one per core, if there is enough to do)')
 
 
@@ -186,7 +177,7 @@ def _add_published(commands):
     add = _add_command(commands, create_mnistrgb,
                        'combine three random MNIST digits as red, green and blue', dataset,
                        ('mnist_dir', 'as for create_mnist'))
-    add('--num_images', type=_count, default=1000000, metavar='N',
+    add('--num_images', type=count, default=1000000, metavar='N',
         help='how many to make (default: %(default)s)')
     add('--random_seed', type=int, default=123, metavar='SEED',
         help='decides which digits are combined (default: %(default)s)')
@@ -201,7 +192,7 @@ def _add_published(commands):
                        dataset, lmdb)
     add('--resolution', type=int, default=256, metavar='R',
         help='side of the images (default: %(default)s)')
-    add('--max_images', type=_count, metavar='N', help='write at most N images (default: all)')
+    add('--max_images', type=count, metavar='N', help='write at most N images (default: all)')
     _add_workers(add)
     add = _add_command(commands, create_lsun_wide, 'convert LSUN: wide images between black bars',
                        dataset, lmdb)
@@ -209,7 +200,7 @@ def _add_published(commands):
         help='width of the images and side of the canvas (default: %(default)s)')
     add('--height', type=int, default=384, metavar='H',
         help='height of the images (default: %(default)s)')
-    add('--max_images', type=_count, metavar='N', help='write at most N images (default: all)')
+    add('--max_images', type=count, metavar='N', help='write at most N images (default: all)')
     _add_workers(add)
     add = _add_command(commands, create_celeba, 'convert CelebA aligned faces: 128x128', dataset,
                        ('celeba_dir', 'directory that holds img_align_celeba_png'))
@@ -246,7 +237,7 @@ def _add_preparing(commands):
              '(default: %(default)s)')
     add('--margin', type=float, default=0.3, metavar='SHARE',
         help='added on each side of what was found, in shares of its size (default: %(default)s)')
-    add('--min_side', type=_count, default=128, metavar='PIXELS',
+    add('--min_side', type=count, default=128, metavar='PIXELS',
         help='leave out smaller squares (default: %(default)s)')
     add('--per_image', choices=('largest', 'all'), default='largest',
         help='of several in an image: the largest, or each (default: %(default)s)')
@@ -283,7 +274,7 @@ def _add_own_images(commands):
     add('--background', default='white', metavar='COLOUR',
         help='behind transparent images and beside padded ones: a name or #rrggbb '
              '(default: %(default)s)')
-    add('--max_images', type=_count, metavar='N', help='use only the first N (default: all)')
+    add('--max_images', type=count, metavar='N', help='use only the first N (default: all)')
     add('--skip_bad', action='store_true',
         help='leave out images that cannot be used (listed in skipped.txt) instead of stopping')
     add('--include', metavar='FILE',
@@ -297,7 +288,7 @@ def _add_own_images(commands):
     add('--metadata', metavar='FILE',
         help='what is known of the images: CSV with column names, or JSON; a row for each, named '
              'by the column path, or the first one')
-    add('--max_per_class', type=_count, metavar='N',
+    add('--max_per_class', type=count, metavar='N',
         help='take at most N images of each class (default: all)')
     add('--check_only', action='store_true', help='check and report, write nothing')
     _add_workers(add)
@@ -309,10 +300,7 @@ def _add_own_images(commands):
 
 def command_line():
     """The parser of all flags."""
-    parser = argparse_flags.ArgumentParser(
-        prog='dataset_tool.py', description=__doc__, allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(metavar='COMMAND', required=True)
+    parser, commands = parser_of('dataset_tool.py', __doc__)
     _add_viewing(commands)
     _add_published(commands)
     _add_preparing(commands)

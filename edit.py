@@ -13,15 +13,14 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 import os
 import sys
 
 import tqdm
-from absl.flags import argparse_flags
 
 from cli import feature_flags, shared_flags, startup
+from cli.commands import add_command, count, parser_of
 
 SHOWN = 20   # lines on the terminal, of numbers
 FIRST = 10   # directions that are shown if none is named
@@ -74,12 +73,6 @@ def write_projections(args, job, titles, statistics):
     for number, title in enumerate(titles[:SHOWN]):
         print(pairs.sentence(printable(title), number, found, statistics))
     print(f'Wrote w.npz, numbers.csv, sheet.png and {len(titles)} pictures to {args.outdir}')
-
-
-def _count(text):
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'expected a whole number of at least 1, got {text!r}')
-    return int(text)
 
 
 def paths_of(text):
@@ -279,12 +272,21 @@ def apply(args):
 
 def _add_command(commands, function, text):
     """Adds the command of the function's name with the flags of all; returns its parser."""
-    command = commands.add_parser(function.__name__, help=text, description=text,
-                                  allow_abbrev=False)
-    command.set_defaults(function=function)
+    command = add_command(commands, function, text)
     command.add_argument('--network', required=True, help=shared_flags.SHARED['network'][1])
     shared_flags.add_arguments(command, 'which', 'lod', 'class_idx', 'cache_dir')
     return command
+
+
+def _add_projecting(command):
+    """Adds the flags of how images are projected."""
+    command.add_argument(
+        '--distance', choices=['auto', 'lpips', 'pixels'], default='auto', help='What a projection '
+        'makes small: LPIPS, which is downloaded, or pixels at several scales; auto = LPIPS where '
+        'its files are there (default: %(default)s)')
+    command.add_argument('--minibatch', type=count, metavar='N', help='Images that are projected '
+                         'at a time. Default: as many as fit.')
+    shared_flags.add_arguments(command, 'vgg16', 'lpips')
 
 
 def _add_project(commands):
@@ -294,22 +296,18 @@ def _add_project(commands):
         'Their middle squares are scaled to the size of the network.')
     add('--space', choices=['w', 'w+'], default='w', help='w = one w for all layers, which edits '
         'well; w+ = one for each, which comes nearer (default: %(default)s)')
-    add('--steps', type=_count, metavar='N', default=1000, help='Steps of the descent; w+ takes as '
+    add('--steps', type=count, metavar='N', default=1000, help='Steps of the descent; w+ takes as '
         'many again (default: %(default)s)')
-    add('--distance', choices=['auto', 'lpips', 'pixels'], default='auto', help='What is made '
-        'small: LPIPS, which is downloaded, or pixels at several scales; auto = LPIPS where its '
-        'files are there (default: %(default)s)')
     add('--crop', choices=['center', 'pad'], default='center', help='Images that are not square: '
         'their middle, or all of them between black bars (default: %(default)s)')
     add('--keep_noise', action='store_true', help="Keep the network's own noise maps: only w is "
         'optimised.')
-    add('--minibatch', type=_count, metavar='N', help='Images at a time. Default: as many as fit.')
     add('--seed', type=int, default=0, help='Of the noise that is added to w on the way (default: '
         '%(default)s)')
     add('--nofilm', action='store_true', help='Make no film of the way.')
     add('--outdir', default='out/projection', help='Where w.npz, the pictures, numbers.csv and '
         'film.mp4 are written (default: %(default)s)')
-    shared_flags.add_arguments(command, 'vgg16', 'lpips')
+    _add_projecting(command)
 
 
 def _add_directions(commands):
@@ -321,28 +319,25 @@ def _add_directions(commands):
     add('--layers', action='append', help='Style layers that the directions are for: numbers, '
         'resolutions, ranges, or coarse, middle, fine, all; several times for several ranges. '
         'Default: all; of sefa also coarse, middle and fine each.')
-    add('--count', type=_count, metavar='N', default=10, help='Directions of each range, of sefa '
+    add('--count', type=count, metavar='N', default=10, help='Directions of each range, of sefa '
         'and pca (default: %(default)s)')
     add('--data', help='Of labels: a labelled data set, a folder or zip with labels, or folders '
         'separated by commas, one for each attribute. Default: the classes of the network itself.')
     add('--labels', help='Of the images of one folder: folders = each sub-folder is a class, or a '
         'JSON or CSV file. Default: dataset.json, or else its sub-folders.')
-    add('--max_images', type=_count, metavar='N', default=500, help='Images of --data that are '
+    add('--max_images', type=count, metavar='N', default=500, help='Images of --data that are '
         'projected, at most (default: %(default)s)')
-    add('--steps', type=_count, metavar='N', default=100, help='Steps of each projection (default: '
+    add('--steps', type=count, metavar='N', default=100, help='Steps of each projection (default: '
         '%(default)s)')
     add('--classifier', choices=['svm', 'logistic'], default='svm', help='What parts the w: a '
         'linear SVM or a logistic regression (default: %(default)s)')
     add('--conditional', action='store_true', help='Each attribute without what it has in common '
         'with the others.')
-    add('--distance', choices=['auto', 'lpips', 'pixels'], default='auto', help='Of the '
-        'projections, as for project (default: %(default)s)')
-    add('--minibatch', type=_count, metavar='N', help='Images at a time. Default: as many as fit.')
     add('--from_ls', help="Instead of a method: ls-planes.safetensors, which run_metrics.py leaves "
         'with the metric ls.')
     add('--output', default='out/directions.safetensors', help='File to write (default: '
         '%(default)s)')
-    shared_flags.add_arguments(command, 'vgg16', 'lpips')
+    _add_projecting(command)
 
 
 def _add_apply(commands):
@@ -368,10 +363,7 @@ def _add_apply(commands):
 
 def command_line():
     """The parser of all flags."""
-    parser = argparse_flags.ArgumentParser(
-        prog='edit.py', description=__doc__, allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(metavar='COMMAND', required=True)
+    parser, commands = parser_of('edit.py', __doc__)
     _add_project(commands)
     _add_directions(commands)
     _add_apply(commands)

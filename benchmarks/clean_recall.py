@@ -239,10 +239,10 @@ def print_split():
 def print_measures(images):
     """What each measure takes."""
     bases = [image.convert('L') for image in images]
-    small = [np.asarray(image.resize((64, 64), Image.Resampling.BOX), np.float32)
+    small = [np.asarray(image.resize([measuring.SMALL] * 2, Image.Resampling.BOX), np.float32)
              for image in images]
     for name, items, function in (
-            ('hash of all pixels', images, lambda image: image.tobytes()),
+            ('hash of all pixels', images, measuring.hash_of),
             ('gray', images, lambda image: image.convert('L')),
             ('sharpness', bases, measuring.sharpness), ('bars', small, measuring.bars),
             ('perceptual hash', bases, measuring.looks)):

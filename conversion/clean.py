@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import collections
 import contextlib
-import csv
-import io
+import functools
 import json
 import os
 import zipfile
@@ -15,7 +14,8 @@ from conversion import contact_sheets, measuring, workers, writing
 from conversion.collection import find_collection, printable, read_file, write_names
 from conversion.decode import Unusable
 from conversion.quality import CHECKS, judge
-from formats.files import writable_folder, write_atomically
+from formats.files import writable_folder
+from formats.tables import write_csv
 
 JOURNAL, TABLE, LIST = 'measured.jsonl', 'clean.csv', 'exclude.txt'
 UNUSABLE = 'unusable'
@@ -44,7 +44,7 @@ def clean(source, report, limits, num_workers=None):
     unusable = {name: found[name] for name in collection.names if isinstance(found[name], str)}
     verdicts = judge([found[name] for name in names], limits)
     _remove_old_pages(report)
-    _write_table(os.path.join(report, TABLE), names, unusable, found, verdicts)
+    write_csv(os.path.join(report, TABLE), COLUMNS, _rows(names, unusable, found, verdicts))
     bad = sorted({*unusable, *(names[number] for numbers in verdicts.reasons.values()
                                for number in numbers)})
     write_names(os.path.join(report, LIST), bad)
@@ -100,7 +100,7 @@ def _measure_all(collection, report, num_workers):
         print(f'Known    {len(collection.names) - len(missing):,} images were measured before')
     count = workers.count_for(len(missing), num_workers)
     with workers.Workers(count) as pool, open(path, 'a', encoding='utf-8') as journal:
-        results = pool.map(_Measure(collection.path), missing)
+        results = pool.map(functools.partial(_measure, collection.path), missing)
         for name, result in zip(missing, writing.progress(results, len(missing), 'Measuring')):
             found[name] = result
             values = result if isinstance(result, str) else [
@@ -109,20 +109,15 @@ def _measure_all(collection, report, num_workers):
     return found
 
 
-class _Measure:
-    """Measures a chunk of names in a worker: for each its Measured, or why it cannot be used."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __call__(self, names):
-        return [self._one(name) for name in names]
-
-    def _one(self, name):
+def _measure(path, names):
+    """For each image its Measured, or why (str) it cannot be used. Runs in a worker."""
+    results = []
+    for name in names:
         try:
-            return measuring.of_file(read_file(self.path, name))
+            results.append(measuring.of_file(read_file(path, name)))
         except Unusable as error:
-            return str(error)
+            results.append(str(error))
+    return results
 
 
 def _read_journal(path, stamps):
@@ -151,22 +146,18 @@ def _read_journal(path, stamps):
     return found
 
 
-def _write_table(path, names, unusable, found, verdicts):
-    """CSV: a row for each image, in the order of their names."""
-    numbers, text = {name: number for number, name in enumerate(names)}, io.StringIO()
-    table = csv.writer(text, lineterminator='\n')
-    table.writerow(COLUMNS)
+def _rows(names, unusable, found, verdicts):
+    """Yields a row of the table for each image, in the order of their names."""
+    numbers = {name: number for number, name in enumerate(names)}
     for name in sorted(found):
         if name in unusable:
-            table.writerow([name, 0, unusable[name], *[''] * (len(COLUMNS) - 3)])
+            yield [name, 0, unusable[name], *[''] * (len(COLUMNS) - 3)]
             continue
         number, one = numbers[name], found[name]
         reasons = [check.words for check in CHECKS if number in verdicts.reasons[check.name]]
         best = verdicts.kept[number]
-        table.writerow([name, int(not reasons), '; '.join(reasons),
-                        names[best] if best != number else '', one.width, one.height,
-                        *(f'{value:.4g}' for value in one[2:7])])
-    write_atomically(path, text.getvalue().encode('utf-8', 'surrogateescape'))
+        yield [name, int(not reasons), '; '.join(reasons), names[best] if best != number else '',
+               one.width, one.height, *(f'{value:.4g}' for value in one[2:7])]
 
 
 def _write_pages(report, source, names, unusable, verdicts):

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import collections
-import csv
 import dataclasses
 import functools
-import io
 import os
 import posixpath
 from typing import NamedTuple, Optional
 
 import numpy as np
-from PIL import Image, ImageColor
+from PIL import Image
 
 from conversion import contact_sheets, decode, detectors, target, workers, writing
 from conversion.collection import find_collection, printable, read_file
-from formats.files import write_atomically
+from formats.tables import write_csv
 
 PER_IMAGE, OUTSIDE = ('largest', 'all'), ('inside', 'pad')
 COLUMNS = ('source', 'file', 'left', 'top', 'side', 'score', 'found', 'note')
@@ -39,11 +37,7 @@ class Options:
         if not 0 <= self.margin <= 10:
             raise ValueError(f'--margin={self.margin:g}: must be within 0..10, a share of the size '
                              'of what was found')
-        try:
-            ImageColor.getrgb(self.background)
-        except ValueError as error:
-            raise ValueError('--background must be a colour such as white or #ff8800, got '
-                             f'{self.background!r}') from error
+        decode.check_background(self.background)
 
 
 class Crop(NamedTuple):
@@ -93,7 +87,8 @@ def crop(source, outdir, options=Options()):
     collection = find_collection(source)
     with target.replacing(report) as new_report, target.replacing(outdir) as new_outdir:
         crops = _crop_all(collection, detector, options, new_outdir)
-        _write_table(os.path.join(new_report, 'crop.csv'), crops)
+        write_csv(os.path.join(new_report, 'crop.csv'), COLUMNS, (
+            [one.source, one.file, *map('{:g}'.format, one[2:6]), *one[6:]] for one in crops))
         _write_sheets(new_report, new_outdir, collection.path, crops)
     _report(outdir, report, crops, len(collection.names))
 
@@ -167,16 +162,6 @@ def _remove_empty_folders(directory):
             os.rmdir(folder)
 
 
-def _write_table(path, crops):
-    """CSV: a row for each square, and for each image without one."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator='\n')
-    table.writerow(COLUMNS)
-    for one in crops:
-        table.writerow([one.source, one.file, *map('{:g}'.format, one[2:6]), *one[6:]])
-    write_atomically(path, text.getvalue().encode('utf-8', 'surrogateescape'))
-
-
 def _write_sheets(directory, squares, source, crops):
     """doubtful.png: the squares of the lowest scores; without.png: images without any."""
     written = sorted((one for one in crops if one.file), key=lambda one: one.score)
@@ -185,13 +170,13 @@ def _write_sheets(directory, squares, source, crops):
         with Image.open(os.path.join(squares, one.file)) as image:
             cells.append(contact_sheets.cell(image, one.file, f'score {one.score:.1f}'))
     contact_sheets.write(os.path.join(directory, 'doubtful.png'), cells,
-                 f'The {len(cells)} squares of the lowest scores, of {len(written):,}')
+                         f'The {len(cells)} squares of the lowest scores, of {len(written):,}')
     without = sorted({one.source: one.note for one in crops if not one.file}.items())
     some = [without[i] for i in np.unique(np.linspace(0, len(without) - 1, ON_SHEET).astype(int))] \
         if without else []
     cells = [contact_sheets.cell_of(source, name, note) for name, note in some]
     contact_sheets.write(os.path.join(directory, 'without.png'), cells,
-                 f'{len(cells)} of the {len(without):,} images without a square')
+                         f'{len(cells)} of the {len(without):,} images without a square')
 
 
 def _reasons(crops):

@@ -9,7 +9,7 @@ import warnings
 from typing import Optional
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageColor
 
 Image.init()
 # No other kinds, whatever a file's name says: some (EPS) are programs that run when opened.
@@ -56,6 +56,15 @@ class Facts:
     size: tuple         # (width, height) in pixels, upright
     gray: bool          # the file holds one channel (and perhaps alpha)
     conversions: tuple  # of str: what has to be done to get plain 8-bit gray or RGB
+
+
+def check_background(colour):
+    """ValueError, naming --background, unless Pillow knows the colour."""
+    try:
+        ImageColor.getrgb(colour)
+    except ValueError as error:
+        raise ValueError('--background must be a colour such as white or #ff8800, got '
+                         f'{colour!r}') from error
 
 
 def verify(data):

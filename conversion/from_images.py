@@ -7,8 +7,6 @@ import functools
 import sys
 from typing import Optional
 
-from PIL import ImageColor
-
 from conversion import choosing, decode, labels, scan, target, workers, writing
 from conversion.collection import find_collection, printable, read_file
 from formats.records import LevelFiles, pyramid
@@ -96,11 +94,7 @@ def _check_options(options):
     resolution = options.rules.resolution
     if resolution is not None and (resolution < 4 or resolution & (resolution - 1)):
         raise ValueError(f'--resolution must be a power of two of at least 4, got {resolution}')
-    try:
-        ImageColor.getrgb(options.rules.background)
-    except ValueError as error:
-        raise ValueError('--background must be a colour such as white or #ff8800, got '
-                         f'{options.rules.background!r}') from error
+    decode.check_background(options.rules.background)
     if options.max_images is not None and options.max_images < 1:
         raise ValueError(f'--max_images must be at least 1, got {options.max_images}')
 

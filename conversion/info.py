@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 
 import numpy as np
-from PIL import Image
 
 from conversion import measuring, writing
 from conversion.collection import printable, write_names
 from conversion.labels import describe
 from conversion.quality import CHECKS, Limits, judge
+from formats.png import pillow
 from formats.records import level_path
 from training.dataset import TFRecordDataset
 
@@ -107,8 +107,7 @@ def _print_quality(data, sources):
 
     measured = []
     for _, images in _blocks(data, data.resolution, np.arange(data.num_images), 'Looking'):
-        measured += [measuring.of_image(Image.fromarray(np.broadcast_to(image, [
-            *image.shape[:2], 3]))) for image in images]
+        measured += [measuring.of_image(pillow(image).convert('RGB')) for image in images]
     verdicts = judge(measured, Limits(min_size=0))
     for check in CHECKS:
         bad = verdicts.reasons[check.name]

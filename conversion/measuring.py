@@ -46,7 +46,6 @@ def of_file(data):
 
 def of_image(image, transparent=0.0):
     """The Measured of an RGB image (Pillow's)."""
-    digest = hashlib.blake2b(f'{image.size}'.encode() + image.tobytes(), digest_size=16)
     base = _shrunk(image, SIDE)
     small = np.asarray(_shrunk(base, SMALL), np.float32)
     gray = base.convert('L')
@@ -54,8 +53,13 @@ def of_image(image, transparent=0.0):
     return Measured(
         *image.size, transparent, float(np.sqrt(flat.var(axis=0).mean())),
         float((flat.max(axis=1) - flat.min(axis=1)).mean()), sharpness(gray), bars(small),
-        digest.hexdigest(), looks(gray),
+        hash_of(image), looks(gray),
         base.resize((LOOK, LOOK), Image.Resampling.BOX).tobytes())
+
+
+def hash_of(image):
+    """A hash of an image's size and pixels, hexadecimal."""
+    return hashlib.blake2b(f'{image.size}'.encode() + image.tobytes(), digest_size=16).hexdigest()
 
 
 def _shrunk(image, side):

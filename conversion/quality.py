@@ -69,20 +69,18 @@ def judge(measured, limits=Limits()):
     aspect = np.maximum(column['width'], column['height']) / np.maximum(shorter, 1)
     least = _least_sharpness(column, limits)
     mostly_colour = (column['colour'] >= limits.gray).mean() > 0.5 if len(measured) else False
-    nothing = np.zeros(len(measured), bool)
+    plain = column['spread'] < limits.plain
     found = {
         'small': (shorter < limits.min_size, '{:.0f} pixels', shorter),
-        'aspect': (aspect > limits.max_aspect if limits.max_aspect else nothing, '{:.1f} to 1',
-                   aspect),
-        'transparent': (column['transparent'] > limits.transparent if limits.transparent
-                        else nothing, '{:.0%}', column['transparent']),
-        'plain': (column['spread'] < limits.plain, 'spread {:.1f}', column['spread']),
-        'gray': (column['colour'] < limits.gray if mostly_colour else nothing, 'colour {:.1f}',
+        'aspect': (_above(aspect, limits.max_aspect), '{:.1f} to 1', aspect),
+        'transparent': (_above(column['transparent'], limits.transparent), '{:.0%}',
+                        column['transparent']),
+        'plain': (plain, 'spread {:.1f}', column['spread']),
+        'gray': ((column['colour'] < limits.gray) & mostly_colour, 'colour {:.1f}',
                  column['colour']),
-        'blurred': ((column['sharpness'] < least) & (column['spread'] >= limits.plain),
-                    'sharpness {:.2f}', column['sharpness']),
-        'bars': (column['bars'] > limits.bars if limits.bars else nothing, 'bars {:.0%}',
-                 column['bars'])}
+        'blurred': ((column['sharpness'] < least) & ~plain, 'sharpness {:.2f}',
+                    column['sharpness']),
+        'bars': (_above(column['bars'], limits.bars), 'bars {:.0%}', column['bars'])}
     reasons = {name: {int(number): form.format(values[number]) for number in np.flatnonzero(bad)}
                for name, (bad, form, values) in found.items()}
     kept = _best_of_groups(measured, limits, reasons)
@@ -90,6 +88,11 @@ def judge(measured, limits=Limits()):
         reasons[kind] = {number: '' for number, best in enumerate(kept) if number != best and
                          (measured[number].pixels == measured[best].pixels) == is_same}
     return Verdicts(reasons, kept)
+
+
+def _above(values, most):
+    """Which values are larger than `most`; none where the check is turned off."""
+    return (values > most) & (most > 0)
 
 
 def _least_sharpness(column, limits):

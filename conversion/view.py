@@ -7,12 +7,11 @@ import json
 import os
 import re
 
-import numpy as np
 from PIL import Image, ImageShow
 
 from conversion import contact_sheets, workers, writing
 from conversion.labels import DEFAULT_FILE, class_numbers
-from formats.png import grid, grid_size, save_png
+from formats.png import grid, grid_size, pillow, save_png
 from training.dataset import TFRecordDataset
 
 KEPT = 60      # characters of a file's name that are kept in that of an extracted image
@@ -36,6 +35,13 @@ def display(directory, output=None, window=False, pages=False):
                          f'open {shown} yourself')
 
 
+def _make_new(directory):
+    """Makes a directory; ValueError where there is one that holds something."""
+    if os.path.isdir(directory) and os.listdir(directory):
+        raise ValueError(f'{directory}: is not empty; choose a new directory')
+    os.makedirs(directory, exist_ok=True)
+
+
 def _write_sheet(data, output):
     columns, rows = grid_size(data.resolution, data.resolution)
     rows = min(rows, -(-data.num_images // columns))
@@ -47,15 +53,13 @@ def _write_sheet(data, output):
 
 def _write_pages(data, directory):
     """Contact sheets of all images in a new directory; returns the path of the first."""
-    if os.path.isdir(directory) and os.listdir(directory):
-        raise ValueError(f'{directory}: is not empty; choose a new directory')
-    os.makedirs(directory, exist_ok=True)
+    _make_new(directory)
     names = data.source_names()
 
     def cell(index):
         [pixels] = data.read(data.resolution, [index])
-        image = Image.fromarray(np.broadcast_to(pixels, [*pixels.shape[:2], 3]))
-        return contact_sheets.cell(image, *names[index:index + 1] if names else [], str(index))
+        name = names[index:index + 1] if names else []
+        return contact_sheets.cell(pillow(pixels), *name, str(index))
 
     pages = contact_sheets.write_pages(directory, data.name, range(data.num_images), cell,
                                        data.name)
@@ -71,9 +75,7 @@ def extract(directory, output_dir):
     looks for: with --shuffle=0 it makes the same dataset again.
     """
     data = TFRecordDataset(directory, max_label_size='full')
-    if os.path.isdir(output_dir) and os.listdir(output_dir):
-        raise ValueError(f'{output_dir}: is not empty; choose a new directory')
-    os.makedirs(output_dir, exist_ok=True)
+    _make_new(output_dir)
     classes = class_numbers(data.labels)
     sources = data.source_names()
     known = [os.path.splitext(name)[0] for name in sources] if sources else \

@@ -12,6 +12,7 @@ from editing.directions import Direction
 from formats import sheets
 from pictures.films import Film
 from pictures.style_layers import chosen_layers
+from pictures.w_files import SavedW
 
 MAX_STRENGTHS = 99
 LARGEST = 512     # pixels, of images on a sheet
@@ -143,11 +144,10 @@ def all_w(saved, moves, strengths, each=False):
 
 def film(saved, moves, strengths, each=False):
     """The Film: from the first strengths to the last and back, a cell for each row of the sheet."""
-    starts = saved.w
-    noise = saved.noise
     if each:
-        starts = np.repeat(starts, len(moves), axis=0)
-        noise = noise and [np.repeat(maps, len(moves), axis=0) for maps in noise]
+        saved = SavedW(np.repeat(saved.w, len(moves), axis=0), saved.noise and [
+            np.repeat(maps, len(moves), axis=0) for maps in saved.noise])
+    starts, noise_of = saved.w, saved.noise_of
     first, last = strengths[:, 0], strengths[:, -1]
 
     def w_at(t):
@@ -157,5 +157,4 @@ def film(saved, moves, strengths, each=False):
         return np.concatenate([moved(starts[i:i + 1], [moves[i % len(moves)]],
                                      [now[i % len(moves)]]) for i in range(len(starts))])
 
-    noise_of = noise and (lambda start, count: [maps[start:start + count] for maps in noise])
     return Film(len(starts), w_at, noise_of and (lambda t: noise_of))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 
 import numpy as np
 
 from formats import sheets
-from formats.files import write_atomically
+from formats.tables import write_csv
 from pictures import films
 from training.sampler import to_png_uint8
 
@@ -62,11 +60,7 @@ def sentence(name, number, projection, statistics):
 
 def write_table(path, names, projection, statistics):
     """CSV: what was found for each image."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator='\n')
-    table.writerow(COLUMNS)
-    for name, distance, rmse, away in zip(names, projection.distances, projection.rmse,
-                                          projection.away):
-        table.writerow([name, f'{distance:.5f}', f'{rmse:.3f}', f'{away:.4f}',
-                        int(is_far_out(away, statistics))])
-    write_atomically(path, text.getvalue().encode('utf-8', 'surrogateescape'))
+    write_csv(path, COLUMNS, (
+        [name, f'{distance:.5f}', f'{rmse:.3f}', f'{away:.4f}', int(is_far_out(away, statistics))]
+        for name, distance, rmse, away in zip(names, projection.distances, projection.rmse,
+                                              projection.away)))

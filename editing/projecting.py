@@ -6,6 +6,7 @@ import numpy as np
 
 from editing import pairs
 from editing.projection import Projector, joined
+from pictures.w_files import SavedW
 
 SHARE = 4   # a descent needs the memory of so many times as many images that are drawn
 
@@ -51,9 +52,8 @@ class Projecting:
 
     def _ended(self, targets, found, film):
         """Takes what was found for some targets; a film rests there for a second."""
-        noise = found.noise and (lambda first, count: [maps[first:first + count]
-                                                       for maps in found.noise])
-        images = self.sampler.images(found.w, noise, convert=np.asarray)
+        images = self.sampler.images(found.w, SavedW(found.w, found.noise).noise_of,
+                                     convert=np.asarray)
         self._found.append(found)
         self.images.extend(pairs.pairs(targets, images))
         if film:

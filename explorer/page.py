@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import fastapi
 import gradio as gr
-import PIL.Image
 from gradio_client.utils import is_http_url_like
 
 from editing.projection import SPACES, Options
 from explorer import mixing, moving, projecting, seeds, trainings, walking
 from explorer.picture import archive
+from formats.png import pillow
 from pictures.latents import MAX_SEED
 
 TITLE = 'StyleGAN explorer'
@@ -94,11 +94,6 @@ def only_uploads(component):
     return component
 
 
-def pil(image):
-    """uint8 [H, W, 1 or 3] as gr.Image and gr.Gallery take it."""
-    return PIL.Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-
-
 class Shown(NamedTuple):
     """The components that show a picture."""
     image: gr.Image
@@ -109,7 +104,7 @@ class Shown(NamedTuple):
 
 def shown(picture):
     """What the components of a Shown take."""
-    return pil(picture.image), picture.command, picture, gr.Column(visible=True)
+    return pillow(picture.image), picture.command, picture, gr.Column(visible=True)
 
 
 class Shelf(NamedTuple):
@@ -122,7 +117,7 @@ class Shelf(NamedTuple):
 
 def gallery_of(items):
     """The gallery of a shelf with these items; an empty one is not seen."""
-    return gr.Gallery([(pil(item.image), item.name) for item in items], visible=bool(items))
+    return gr.Gallery([(pillow(item.image), item.name) for item in items], visible=bool(items))
 
 
 def kept(items, current):
@@ -394,7 +389,7 @@ class Page:
         if path is None:
             return gr.skip(), gr.skip()
         target = projecting.target_of(self.studio.sampler, path)
-        return target, gr.Image(pil(projecting.shown(target)), visible=True)
+        return target, gr.Image(pillow(projecting.shown(target)), visible=True)
 
     def _project_target(self, target, space, steps, noise, stop):
         if target is None:
@@ -402,7 +397,7 @@ class Page:
         options = Options(space, steps, optimise_noise=noise)
         for preview in projecting.previews(self.studio, target, self.distance, options, stop):
             image, *more = shown(preview.picture) if preview.picture else (
-                pil(preview.image), gr.skip(), gr.skip(), gr.Column(visible=True))
+                pillow(preview.image), gr.skip(), gr.skip(), gr.Column(visible=True))
             yield image, *more, preview.words
 
     @staticmethod
@@ -436,7 +431,7 @@ class Page:
         if now == seen:
             return [gr.skip()] * 7
         view = trainings.view(run_dir)
-        pictures = (gr.Image(image if image is None else pil(image), visible=image is not None)
+        pictures = (gr.Image(image if image is None else pillow(image), visible=image is not None)
                     for image in (view.fakes, view.curves))
         return [gr.Dropdown(names, value=choice), *pictures, view.words,
                 trainings.command(run_dir), gr.Column(visible=view.curves is not None), now]

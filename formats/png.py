@@ -14,6 +14,11 @@ LAST_BYTES = {'.png': b'\0\0\0\0IEND\xaeB`\x82', '.jpg': b'\xff\xd9'}  # {ending
 JPEG_SIDE = 65500  # pixels at most
 
 
+def pillow(image):
+    """The picture (Pillow's, gray or RGB) of uint8 [H, W, 1 or 3]."""
+    return PIL.Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+
+
 def encoded(image, ending, quality=None):
     """The bytes of uint8 [H, W, 1 or 3] as a file of an ending in LAST_BYTES.
 
@@ -24,7 +29,7 @@ def encoded(image, ending, quality=None):
     if ending == '.jpg' and max(image.shape[:2]) > JPEG_SIDE:
         raise ValueError(f'{image.shape[1]}x{image.shape[0]} pixels: a JPEG has at most '
                          f'{JPEG_SIDE} at each side; write a PNG file, or less in one picture.')
-    picture = PIL.Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+    picture = pillow(image)
     data = io.BytesIO()
     if ending == '.jpg':
         picture.save(data, format='JPEG', quality=quality)

@@ -8,15 +8,13 @@ orders the nearest by these, as people see them.
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from formats import sheets
-from formats.files import write_atomically
+from formats.tables import write_csv
 from metrics.features import rgb, shrunk
 from pictures.image_sources import read_usable
 from pictures.latents import class_labels, latents_of
@@ -169,14 +167,11 @@ def contact_sheet(comparison, source, lpips=None):
 
 def write_table(path, comparison, source):
     """CSV: seed, rank, name, distance by pixels of what is nearest to each generated image."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator='\n')
-    table.writerow(['seed', 'rank', 'name', 'distance'])
-    for seed, row in enumerate(zip(*comparison.of_fakes)):
-        for place, (index, distance) in enumerate(list(zip(*row))[:NEIGHBOURS], 1):
-            if np.isfinite(distance):
-                table.writerow([seed, place, source.names[index], f'{distance:.3f}'])
-    write_atomically(path, text.getvalue().encode('utf-8', 'surrogateescape'))
+    write_csv(path, ['seed', 'rank', 'name', 'distance'],
+              ([seed, place, source.names[index], f'{distance:.3f}']
+               for seed, row in enumerate(zip(*comparison.of_fakes))
+               for place, (index, distance) in enumerate(list(zip(*row))[:NEIGHBOURS], 1)
+               if np.isfinite(distance)))
 
 
 def summary(comparison):

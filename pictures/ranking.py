@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from typing import NamedTuple
 
@@ -12,7 +10,7 @@ import tensorflow as tf
 
 from conversion.collection import write_names
 from formats import sheets
-from formats.files import write_atomically
+from formats.tables import write_csv
 from pictures.image_sources import read_usable
 from training.dataset import process_reals
 from training.networks import split_lod
@@ -103,12 +101,9 @@ def number_to_drop(text, count):
 
 def write_scores(path, source, scores):
     """CSV, the best first: rank, name, score, spread."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator='\n')
-    table.writerow(['rank', 'name', 'score', 'spread'])
-    for place, (i, mean, spread) in enumerate(zip(*scores[:3]), 1):
-        table.writerow([place, source.names[i], f'{mean:.4f}', f'{spread:.4f}'])
-    write_atomically(path, text.getvalue().encode('utf-8', 'surrogateescape'))
+    write_csv(path, ['rank', 'name', 'score', 'spread'],
+              ([place, source.names[i], f'{mean:.4f}', f'{spread:.4f}']
+               for place, (i, mean, spread) in enumerate(zip(*scores[:3]), 1)))
 
 
 def write_worst(path, source, scores, count):

@@ -11,6 +11,7 @@ from test_dataset_tool_images import create
 from conversion import clean as cleaning
 from conversion import duplicates, info, measuring, view
 from conversion.choosing import Choice
+from conversion.decode import Rules
 from conversion.quality import CHECKS, Limits, judge
 
 
@@ -50,6 +51,7 @@ def plain(deviation):
     return Image.fromarray((128 + noise).astype(np.uint8))
 
 
+SMALL = Rules(resolution=32, crop='center')
 GOOD = [photo(seed) for seed in range(30)]
 
 
@@ -102,9 +104,6 @@ def test_hashes_that_differ_in_few_bits_are_found_as_by_comparing_all():
         flips, np.uint64)]))
     for bits in (0, 3, duplicates.MOST_BITS):
         expected = [(a, b) for a in range(len(hashes)) for b in range(a + 1, len(hashes))
-                    if int(hashes[a] ^ hashes[b]).bit_count() <= bits] if hasattr(
-                        int, 'bit_count') else [
-                    (a, b) for a in range(len(hashes)) for b in range(a + 1, len(hashes))
                     if bin(int(hashes[a] ^ hashes[b])).count('1') <= bits]
         assert duplicates.near_pairs(hashes, bits).tolist() == [list(pair) for pair in expected]
 
@@ -152,14 +151,9 @@ def test_a_report_says_what_is_wrong_and_is_what_create_from_images_excludes(fol
     assert 'Good     30 of 34 images' in capsys.readouterr().out
     with Image.open(report / 'same-01.png') as page:
         assert page.size[0] >= 2 * 128 and page.size[1] == 32 + 128 + 2 * 16
-    pixels = create(folder, tmp_path / 'out', rules=cleaning_rules(),
+    pixels = create(folder, tmp_path / 'out', rules=SMALL,
                     choice=Choice(exclude=str(report / 'exclude.txt')))
     assert len(pixels) == 30
-
-
-def cleaning_rules():
-    from conversion.decode import Rules
-    return Rules(resolution=32, crop='center')
 
 
 def test_a_run_that_was_killed_goes_on_and_changed_images_are_measured_anew(folder, tmp_path,
@@ -220,7 +214,7 @@ def test_info_has_the_same_verdicts_on_a_dataset_of_the_same_images(folder, tmp_
 
 def test_pages_show_all_images_of_a_dataset_with_their_names(folder, tmp_path, capsys):
     (folder / 'damaged.png').unlink()
-    create(folder, tmp_path / 'out', rules=cleaning_rules())
+    create(folder, tmp_path / 'out', rules=SMALL)
     view.display(tmp_path / 'out', str(tmp_path / 'pages'), pages=True)
     assert '33 images on 1 pages' in capsys.readouterr().out
     with Image.open(tmp_path / 'pages/out-01.png') as page:

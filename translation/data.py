@@ -21,6 +21,7 @@ from conversion.cache import is_dataset
 from conversion.collection import find_collection, printable, read_file, some_names
 from conversion.photos import check_usable
 from conversion.workers import available
+from formats.png import pillow
 from training.dataset import TFRecordDataset
 from translation.steps import Batch
 
@@ -122,8 +123,7 @@ def _of_records(path, check):
                              f'again without it')
 
     def read(index):
-        pixels = dataset.read(dataset.resolution, [index])[0]
-        return Image.fromarray(np.repeat(pixels, 3 // pixels.shape[2], axis=2))
+        return pillow(dataset.read(dataset.resolution, [index])[0]).convert('RGB')
 
     return DomainImages(path, domains, members, read)
 
