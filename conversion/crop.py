@@ -12,8 +12,9 @@ from typing import NamedTuple, Optional
 import numpy as np
 from PIL import Image
 
-from conversion import contact_sheets, decode, detectors, target, workers, writing
+from conversion import contact_sheets, decode, detectors, workers, writing
 from conversion.collection import find_collection, printable, read_file
+from formats import folders
 from formats.tables import write_csv
 
 PER_IMAGE, OUTSIDE = ('largest', 'all'), ('inside', 'pad')
@@ -85,7 +86,7 @@ def crop(source, outdir, options=Options()):
     detector = detectors.choose(options.detector, max(1, round(
         options.min_side / (1 + 2 * options.margin))))
     collection = find_collection(source)
-    with target.replacing(report) as new_report, target.replacing(outdir) as new_outdir:
+    with folders.replacing(report) as new_report, folders.replacing(outdir) as new_outdir:
         crops = _crop_all(collection, detector, options, new_outdir)
         write_csv(os.path.join(new_report, 'crop.csv'), COLUMNS, (
             [one.source, one.file, *map('{:g}'.format, one[2:6]), *one[6:]] for one in crops))

@@ -7,8 +7,9 @@ import functools
 import sys
 from typing import Optional
 
-from conversion import choosing, decode, labels, scan, target, workers, writing
+from conversion import choosing, decode, labels, scan, workers, writing
 from conversion.collection import find_collection, printable, read_file
+from formats import folders
 from formats.records import LevelFiles, pyramid
 
 
@@ -36,7 +37,7 @@ def create(directory, source, options=Options()):
             standard error.
     """
     if not options.check_only:
-        target.check(directory, options.overwrite)
+        folders.check(directory, options.overwrite)
     _check_options(options)
     collection = choosing.chosen(find_collection(source), options.choice)
     found_labels = labels.find(collection, options.labels)

@@ -7,7 +7,8 @@ import functools
 import numpy as np
 from PIL import Image
 
-from conversion import decode, target, workers, writing
+from conversion import decode, workers, writing
+from formats import folders
 from formats.records import pyramid
 
 
@@ -28,7 +29,7 @@ def create(directory, lmdb_dir, resolution=256, width=None, height=None, max_ima
             raise ValueError(f'--{name} must be a power of two of at least 4, got {value}')
     if width and not 1 <= height <= width:
         raise ValueError(f'--height must be from 1 to the width, {width}, got {height}')
-    target.check(directory, overwrite)
+    folders.check(directory, overwrite)
     side = width or resolution
     skipped = {}
     with _Database(lmdb_dir) as database, \

@@ -9,8 +9,8 @@ import shutil
 import numpy as np
 import tqdm
 
-from conversion import target
 from conversion.collection import printable
+from formats import folders
 from formats.records import Writer, dataset_bytes, pyramid
 
 
@@ -54,7 +54,7 @@ def progress(items, total, what):
 def new_dataset(directory, resolution, num_channels, overwrite=False):
     """Yields the Writer of a dataset `directory`, which appears only when it is whole."""
     name = os.path.basename(os.path.abspath(directory))
-    with target.replacing(directory, overwrite) as temporary:
+    with folders.replacing(directory, overwrite) as temporary:
         with Writer(temporary, name, resolution, num_channels) as writer:
             yield writer
             if writer.num_images == 0:
@@ -74,7 +74,7 @@ def write_arrays(directory, images, labels=None, class_names=None, shuffle=True,
     if width != resolution or resolution < 4 or resolution & (resolution - 1):
         raise ValueError(f'{directory}: images must be square, with a side that is a power of '
                          f'two of at least 4, got {width}x{resolution}')
-    target.check(directory, overwrite)
+    folders.check(directory, overwrite)
     report_size(directory, num_images, resolution, num_channels,
                 0 if labels is None else np.shape(labels)[1])
     order = shuffled(num_images, shuffle)

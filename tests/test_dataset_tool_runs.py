@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conversion import cache, from_images, target, workers, writing
+from conversion import cache, from_images, workers, writing
+from formats import folders
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CASES = ROOT / 'tests/parity/misc/dataset_tool'
@@ -122,9 +123,9 @@ def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path):
 
 
 def test_two_runs_do_not_write_one_dataset(tmp_path):
-    with target.replacing(str(tmp_path / 'out')):
-        with pytest.raises(ValueError, match='another run is writing this dataset'):
-            with target.replacing(str(tmp_path / 'out')):
+    with folders.replacing(str(tmp_path / 'out')):
+        with pytest.raises(ValueError, match='another run is writing this directory'):
+            with folders.replacing(str(tmp_path / 'out')):
                 pass
     assert os.listdir(tmp_path) == ['out']
 

@@ -1,4 +1,4 @@
-"""Fills the directory of a conversion completely, or not at all."""
+"""Fills a directory completely, or not at all."""
 
 from __future__ import annotations
 
@@ -10,11 +10,20 @@ import shutil
 import signal
 import sys
 import threading
+from typing import NamedTuple
 
-_OURS = re.compile(r'.*-r(\d\d\.tfrecords|xx\.(labels|(classes|sources)\.json))|skipped\.txt')
+
+class Contents(NamedTuple):
+    """What a directory holds that may be replaced as a whole."""
+    words: str          # such as 'a dataset', for errors
+    names: re.Pattern   # of all that lies in it
 
 
-def check(directory, overwrite=False):
+DATASET = Contents('a dataset', re.compile(
+    r'.*-r(\d\d\.tfrecords|xx\.(labels|(classes|sources)\.json))|skipped\.txt'))
+
+
+def check(directory, overwrite=False, contents=DATASET):
     """Raises ValueError unless `directory` is free to be written (or overwritten)."""
     directory = os.path.abspath(directory)
     if not os.path.lexists(directory):
@@ -24,20 +33,20 @@ def check(directory, overwrite=False):
     names = os.listdir(directory)
     if names and not overwrite:
         raise ValueError(f'{directory}: exists already; add --overwrite to replace it')
-    foreign = sorted(name for name in names if not _OURS.fullmatch(name))
+    foreign = sorted(name for name in names if not contents.names.fullmatch(name))
     if foreign:
-        raise ValueError(f'{directory}: not overwritten: it holds more than a dataset '
-                         f'({foreign[0]!r}); choose another directory')
+        raise ValueError(f'{directory}: not overwritten: it holds more than '
+                         f'{contents.words} ({foreign[0]!r}); choose another directory')
 
 
 @contextlib.contextmanager
-def replacing(directory, overwrite=False):
+def replacing(directory, overwrite=False, contents=DATASET):
     """Yields a temporary directory beside `directory`, which takes its place at the end.
 
     On any error, on Ctrl-C and on SIGTERM it is removed and what was there before stays. What a
     run that was killed outright has left is removed by the next one.
     """
-    check(directory, overwrite)
+    check(directory, overwrite, contents)
     directory = os.path.abspath(directory)
     parent, name = os.path.split(directory)
     os.makedirs(parent, exist_ok=True)
@@ -45,7 +54,7 @@ def replacing(directory, overwrite=False):
     with _locked(temporary), _sigterm_as_exit():
         try:
             _recover(directory, old)
-            check(directory, overwrite)  # what came back may not be overwritten either
+            check(directory, overwrite, contents)  # what came back may not be overwritten either
             yield temporary
             if os.path.isdir(directory):
                 os.rename(directory, old)
@@ -79,8 +88,8 @@ def _locked(temporary):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(descriptor)
-            raise ValueError(f'{temporary}: another run is writing this dataset; '
-                             'wait for it, or stop it') from error
+            raise ValueError(f'{temporary}: another run is writing this '
+                             'directory; wait for it, or stop it') from error
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), os.stat(temporary)):
                 break
