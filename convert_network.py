@@ -1,4 +1,8 @@
-"""Converts a network pickle of the reference to a safetensors file, and lists its layers."""
+"""Converts a network to a safetensors file, and lists its layers.
+
+Takes pickles of the reference, and checkpoints of the PyTorch port whose names are like
+generator.progression.4.conv1.1.conv.weight_orig. Executes nothing from either.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from cli import startup
 
 PUBLISHED_LICENCE = ('CC BY-NC 4.0, NVIDIA Corporation: free for non-commercial use with '
                      'attribution')
+ROLES = ('G', 'D', 'Gs')
 UNKNOWN_LICENCE = 'not stated in the file; that of whoever trained the network'
 
 
@@ -44,10 +49,13 @@ def _notes(source, path, licence):
 def command_line():
     """The parser of all flags."""
     parser = argparse_flags.ArgumentParser(prog='convert_network.py', description=__doc__)
-    parser.add_argument('source', metavar='IN', help='pickle: a path, a URL or a short name '
-                        '(ffhq, celebahq, bedrooms, cars, cats)')
+    parser.add_argument('source', metavar='IN', help='pickle or PyTorch checkpoint: a path, a URL '
+                        'or a short name (ffhq, celebahq, bedrooms, cars, cats)')
     parser.add_argument('target', metavar='OUT', help='safetensors file to write')
     parser.add_argument('--cache_dir', help='where downloads are kept')
+    parser.add_argument('--resolution', type=int, help='of a PyTorch checkpoint: that it was '
+                        'trained to; such files hold all finer layers too, untrained. Default: '
+                        'the finest in it')
     parser.add_argument('--licence', help='licence note for the metadata of OUT')
     return parser
 
@@ -64,23 +72,45 @@ def _check_target(target):
         raise ValueError(f'{target}: there is no folder {directory}; make it first')
 
 
-def main(args):
-    _check_target(args.target)
-    startup.load_tensorflow()
-    from formats import download
-    from training import reference, snapshot, summary
-    path = download.local_path(args.source, args.cache_dir)
+def _of_pickle(path):
+    """(networks, kimg, lod, {}) of a pickle of the reference."""
+    from training import reference
     states = reference.read_states(path)
     networks = reference.networks_of(states, path)
     if 'Gs' not in networks:
         raise ValueError(f'{path}: holds {" and ".join(networks)} only; a network file needs Gs')
+    return networks, _kimg(path), _lod(states[0]), {}
+
+
+def _of_checkpoint(path, resolution):
+    """(networks, kimg, lod, what lies beside them) of a checkpoint of the PyTorch port."""
+    from export import torch_checkpoint
+    loaded = torch_checkpoint.load(path, resolution)
+    networks = dict(loaded.networks)
+    if 'Gs' not in networks:   # a generator alone is for generating
+        networks = {'Gs': networks['G']}
+    return networks, loaded.kimg, loaded.lod, loaded.exact
+
+
+def main(args):
+    _check_target(args.target)
+    startup.load_tensorflow()
+    from formats import download, file_kind
+    from training import snapshot, summary
+    path = download.local_path(args.source, args.cache_dir)
+    is_torch = os.path.isfile(path) and file_kind.is_torch(path)
+    if args.resolution is not None and not is_torch:
+        raise ValueError(f'--resolution={args.resolution}: is for PyTorch checkpoints; leave it '
+                         'out')
+    networks, kimg, lod, beside = (_of_checkpoint(path, args.resolution) if is_torch
+                                   else _of_pickle(path))
     for role in [role for role in ('Gs', 'D') if role in networks]:
         print(summary.layer_table(networks[role], role), end='\n\n')
-    whole = len(networks) == len(reference.ROLES)
-    kimg, lod = _kimg(path), _lod(states[0])
+    whole = len(networks) == len(ROLES)
     notes = _notes(args.source, path, args.licence)
     G, D = (networks['G'], networks['D']) if whole else (None, None)
-    snapshot.save(args.target, G, D, networks['Gs'], kimg=kimg, lod=lod, notes=notes)
+    snapshot.save(args.target, G, D, networks['Gs'], kimg=kimg, lod=lod, notes=notes,
+                  beside=beside)
     held = 'G, D and Gs' if whole else 'Gs only: can generate, cannot resume training'
     print(f'Wrote {args.target} ({os.path.getsize(args.target) / 2**20:.1f} MB), {held}')
     print(f'kimg {kimg:g}, lod {lod:.2f}; source: {notes["source"]}')

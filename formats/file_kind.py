@@ -7,7 +7,8 @@ import os
 NETWORK_SUFFIX = '.safetensors'  # of this project's network files
 HEAD_BYTES = 4096
 TORCH_LEGACY_MAGIC = b'\x80\x02\x8a\x0al\xfc\x9cF\xf9\x20j\xa8P\x19.'  # torch.save before 1.6
-TORCH_FILE = 'a PyTorch file (translate.py takes those of StarGAN v2)'
+TORCH_FILE = ('a PyTorch file (translate.py takes those of StarGAN v2, convert_network.py those of '
+              'the StyleGAN port)')
 MAGIC_NUMBERS = (
     (b'PK\x03\x04', 'a zip archive'),
     (TORCH_LEGACY_MAGIC, TORCH_FILE),

@@ -49,7 +49,7 @@ def replacing(directory, overwrite=False, contents=DATASET):
     check(directory, overwrite, contents)
     directory = os.path.abspath(directory)
     parent, name = os.path.split(directory)
-    os.makedirs(parent, exist_ok=True)
+    _make(parent)
     temporary, old = (os.path.join(parent, f'.{name}.{what}') for what in ('partial', 'old'))
     with _locked(temporary), _sigterm_as_exit():
         try:
@@ -64,6 +64,15 @@ def replacing(directory, overwrite=False, contents=DATASET):
             shutil.rmtree(temporary, ignore_errors=True)
             _recover(directory, old)
             raise
+
+
+def _make(directory):
+    """Makes a directory where there is none; ValueError where that cannot be."""
+    try:
+        os.makedirs(directory, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f'{directory}: cannot be made ({error.strerror}); name another '
+                         'directory') from error
 
 
 def _recover(directory, old):
@@ -81,8 +90,7 @@ def _locked(temporary):
     is nobody's any more.
     """
     while True:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(temporary)
+        _make(temporary)
         descriptor = os.open(temporary, os.O_RDONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -77,16 +77,17 @@ def reading_metadata(path):
                          ) from error
 
 
-def check_tensors(path, file, expected):
+def check_tensors(path, file, expected, beside=None):
     """ValueError unless the file holds tensors of exactly these names and shapes, all float32.
 
     Reads no numbers, so that a wrong file takes no memory.
 
     Args:
         expected: {name: shape}.
+        beside: what names of further tensors begin with; None = there must be no others.
     """
     found = {name: (tuple(file.get_slice(name).get_shape()), file.get_slice(name).get_dtype())
-             for name in file.keys()}
+             for name in file.keys() if beside is None or not name.startswith(beside)}
     expected = {name: tuple(shape) for name, shape in expected.items()}
     wrong = [name for name, shape in expected.items() if found.get(name) != (shape, 'F32')]
     wrong += sorted(set(found) - set(expected))

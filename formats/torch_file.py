@@ -1,8 +1,9 @@
-"""Reads state dicts that PyTorch saved, without PyTorch and executing nothing from the file.
+"""State dicts as PyTorch saves them, without PyTorch: reading executes nothing; and writing.
 
-Both of torch.save's forms: several pickles followed by the numbers (before 1.6), and a zip archive
-with one pickle and a member for each storage. The names that such a pickle may ask for are those
-of ALLOWED, which stand for functions of this file; any other one ends the reading.
+Reads both of torch.save's forms: several pickles followed by the numbers (before 1.6), and a zip
+archive with one pickle and a member for each storage; writes the second. The names that such a
+pickle may ask for are those of ALLOWED, which stand for functions of this file; any other one ends
+the reading.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from formats.file_kind import TORCH_LEGACY_MAGIC
+from formats.files import write_atomically
 
 
 class Storage(NamedTuple):
@@ -139,7 +141,7 @@ def _array(tensor, numbers):
 
 
 def _read(path, choose):
-    """{name: {name: array}} of what `choose` takes of what was saved: {name: {name: Tensor}}."""
+    """{name: {name: array or str}} of what `choose` takes of what was saved."""
     path = os.fspath(path)
     try:
         with open(path, 'rb') as file:
@@ -151,8 +153,9 @@ def _read(path, choose):
                 saved, numbers = _read_zip(file, choose)
             else:
                 raise ValueError(f'this is no file of PyTorch: it begins with {head[:8]!r}')
-        return {part: {name: _array(tensor, numbers[tensor.storage.key])
-                       for name, tensor in state.items() if isinstance(tensor, Tensor)}
+        return {part: {name: value if isinstance(value, str) else
+                       _array(value, numbers[value.storage.key])
+                       for name, value in state.items() if isinstance(value, (Tensor, str))}
                 for part, state in choose(saved).items()}
     except (ValueError, pickle.UnpicklingError, zipfile.BadZipFile, EOFError, KeyError, TypeError,
             AttributeError, IndexError) as error:
@@ -160,15 +163,68 @@ def _read(path, choose):
 
 
 def read_state_dict(path):
-    """{name: array} of a .pth file; entries that are no tensors are left out."""
+    """{name: array or str} of a .pth file; entries that are neither are left out."""
     return _read(path, lambda saved: {'': saved})['']
 
 
 def read_state_dicts(path, names):
-    """{name: {name: array}} of a file of several state dicts, those of `names` that are there."""
+    """{name: {name: array or str}} of a file of several state dicts, of `names` that are there."""
     def choose(saved):
         if not isinstance(saved, dict):
             raise ValueError(f'must hold state dicts by name; received a {type(saved).__name__}')
         return {name: saved[name] for name in names if isinstance(saved.get(name), dict)}
 
     return _read(path, choose)
+
+
+class _Global(NamedTuple):
+    """What a pickle names instead of holding it."""
+    module: str
+    name: str
+
+    def __call__(self):
+        """Never called here: a pickle takes only what could be as a function."""
+
+
+class _Pickler(pickle._Pickler):
+    """Pickles arrays as views of storages whose numbers lie elsewhere: in `storages`, {key: array}.
+
+    The one in Python: only it can write names of modules that are not there.
+    """
+    dispatch = dict(pickle._Pickler.dispatch)
+
+    def __init__(self, file):
+        super().__init__(file, protocol=2)
+        self.storages = {}
+
+    def persistent_id(self, value):
+        if not isinstance(value, Storage):
+            return None
+        return ('storage', _Global('torch', 'FloatStorage'), value.key, 'cpu', value.count)
+
+    def save_name(self, value):
+        self.write(pickle.GLOBAL + f'{value.module}\n{value.name}\n'.encode())
+
+    def save_array(self, array):
+        storage = Storage(array.dtype, str(len(self.storages)), array.size)
+        self.storages[storage.key] = array
+        strides = tuple(stride // array.itemsize for stride in array.strides)
+        self.save_reduce(_Global('torch._utils', '_rebuild_tensor_v2'),
+                         (storage, 0, array.shape, strides, False, collections.OrderedDict()))
+
+    dispatch[_Global], dispatch[np.ndarray] = save_name, save_array
+
+
+def write_state_dicts(path, parts):
+    """Writes {name: {name: float32 array or str}} as torch.save would, for torch.load to read."""
+    pickled, data = io.BytesIO(), io.BytesIO()
+    pickler = _Pickler(pickled)
+    pickler.dump({part: {name: value if isinstance(value, str) else
+                         np.asarray(value, '<f4', order='C') for name, value in state.items()}
+                  for part, state in parts.items()})
+    with zipfile.ZipFile(data, 'w') as archive:
+        archive.writestr('archive/data.pkl', pickled.getvalue())
+        for key, array in pickler.storages.items():
+            archive.writestr(f'archive/data/{key}', array.tobytes())
+        archive.writestr('archive/version', '3\n')
+    write_atomically(path, data.getvalue())

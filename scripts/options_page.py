@@ -26,7 +26,8 @@ from training.presets import PRESETS  # noqa: E402
 PAGE = ROOT / 'docs' / 'options.md'
 SCRIPTS = ('train', 'dataset_tool', 'generate', 'generate_figures', 'generate_video', 'edit',
            'explore', 'pretrained_example', 'run_metrics', 'rank_images', 'train_translation',
-           'translate', 'convert_network', 'plot_run', 'demo_digits')
+           'translate', 'convert_network', 'export_network',
+           'plot_run', 'demo_digits')
 GROUPS = (('The run', config.RunConfig), ('Schedule', config.ScheduleConfig),
           ('Losses', config.LossConfig), ('StyleGAN: generator', config.GeneratorConfig),
           ('StyleGAN: discriminator', config.DiscriminatorConfig),

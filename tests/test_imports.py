@@ -21,14 +21,16 @@ MAY_USE = {
     'editing': {'formats', 'runs', 'training', 'conversion', 'metrics', 'pictures'},
     # Sheets and films of translations are laid out by the pieces of pictures.
     'translation': {'formats', 'runs', 'training', 'conversion', 'metrics', 'pictures'},
+    'export': {'formats', 'runs', 'training'},
     'explorer': {'formats', 'runs', 'training', 'conversion', 'metrics', 'pictures', 'editing'},
     'cli': {'formats', 'runs', 'training', 'conversion', 'metrics', 'pictures', 'editing',
-            'translation', 'explorer'},
+            'translation', 'explorer', 'export'},
 }
 OURS = set(MAY_USE)
 ANYTHING = {'benchmarks', 'tests'}   # these may import whatever they measure or test
 # All that conversion may use of training: what describes a data set.
 OF_TRAINING_FOR_CONVERSION = {'dataset'}
+OF_ONNX = {'onnx', 'tf2onnx'}                           # installed for one format only
 OF_THE_PAGE = {'gradio', 'gradio_client', 'fastapi'}   # installed for explore.py only
 FILES = sorted(path.relative_to(ROOT)
                for pattern in ['*.py', *(f'{room}/**/*.py' for room in [*MAY_USE, *ANYTHING])]
@@ -104,6 +106,8 @@ def violations(path, source):
             found.append(f'{path}: tensorflow_addons is for tests/test_layers.py alone')
         if top in OF_THE_PAGE and path.as_posix() != 'explorer/page.py' and room not in ANYTHING:
             found.append(f'{path}: {top} is for explorer/page.py alone')
+        if top in OF_ONNX and path.as_posix() != 'export/onnx_file.py' and room not in ANYTHING:
+            found.append(f'{path}: {top} is for export/onnx_file.py alone')
         if imported.startswith('absl.flags') and len(path.parts) > 1 and room not in (
                 'tests', 'cli'):
             found.append(f'{path}: only scripts, and what they share, read flags')
@@ -134,6 +138,8 @@ def test_imports_run_one_way(path):
     ('metrics/registry.py', 'from absl.flags import FLAGS'),
     ('tests/test_dataset_tool.py', 'import dataset_tool'),
     ('explorer/seeds.py', 'import gradio as gr'),
+    ('export/forms.py', 'import onnx'),
+    ('training/sampler.py', 'from export import signatures'),
     ('editing/moves.py', 'from explorer import moving'),
     ('pretrained_example.py', 'from dataset_tool import main'),
 ])

@@ -90,11 +90,15 @@ class GeneratorConfig(NetworkConfig):
     use_wscale: bool = True            # scale weights at run time (equalized learning rate)
     use_pixel_norm: bool = False       # normalize each pixel's features after each activation
     use_instance_norm: bool = True     # instance norm before each style (AdaIN's first half)
+    instance_norm_epsilon: float = 1e-8  # what instance norm adds to the variance; 1e-5 in networks
+    # that come from PyTorch
     nonlinearity: str = 'lrelu'        # activation of the convolutions: lrelu or relu
     fused_scale: Union[bool, str] = 'auto'  # scale and convolve in one operation; auto = from
     # 128 pixels up
     blur_filter: Optional[tuple[float, ...]] = (1, 2, 1)  # taps of the blur where resolutions
     # change; none = no blur
+    bias_before_blur: bool = False     # add the bias of upscaling layers before the blur, as
+    # networks that come from PyTorch do
     style_mixing_prob: Optional[float] = 0.9     # share of minibatches with mixed styles; none = 0
     dlatent_avg_beta: Optional[float] = 0.995    # decay of w's moving average; none = no average
     truncation_psi: Optional[float] = 0.7        # truncation psi where none is asked for when
@@ -117,6 +121,8 @@ class GeneratorConfig(NetworkConfig):
             require(self.mapping_input_size == self.dlatent_size, 'dlatent_size',
                     f'{self.mapping_input_size} (latent_size, twice that with labels) where '
                     'mapping_layers is 0', self.dlatent_size)
+        require(self.instance_norm_epsilon > 0, 'instance_norm_epsilon', 'above 0',
+                self.instance_norm_epsilon)
         prob = self.style_mixing_prob
         require(prob is None or 0 <= prob <= 1, 'style_mixing_prob', 'None or 0..1', prob)
 
@@ -152,6 +158,9 @@ class DiscriminatorConfig(NetworkConfig):
     mbstd_num_features: int = 1        # channels that the minibatch stddev layer adds
     fused_scale: Union[bool, str] = 'auto'
     blur_filter: Optional[tuple[float, ...]] = (1, 2, 1)
+    widen_first: bool = False          # the first of a block's convolutions, not the second,
+    # changes the number of feature maps, as in networks that come from PyTorch
+    rgb_activation: bool = True        # activation after fromRGB; off in some of these
 
     def __post_init__(self):
         _check_image_fields(self)

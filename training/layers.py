@@ -120,13 +120,30 @@ def copy_weights(source, target):
         targets[name].assign(variable)
 
 
+_own_gradients = contextvars.ContextVar('own_gradients', default=True)
+
+
+@contextlib.contextmanager
+def gradients_of_tensorflow():
+    """Inside, no layer has a gradient of its own, which other programs could not load."""
+    token = _own_gradients.set(False)
+    try:
+        yield
+    finally:
+        _own_gradients.reset(token)
+
+
+def leaky_relu(x):
+    """max(x, 0.2 x)."""
+    return _leaky_relu(x) if _own_gradients.get() else tf.nn.leaky_relu(x, alpha=LEAK)
+
+
 @tf.autograph.experimental.do_not_convert  # it would take the function without its gradient
 @tf.custom_gradient
-def leaky_relu(x):
-    """max(x, 0.2 x).
+def _leaky_relu(x):
+    """The same, with a gradient that looks at the result, which has the sign of x.
 
-    Its gradient looks at the result, which has the sign of x: so x need not be kept, and becomes
-    part of the convolution before it.
+    So x need not be kept, and becomes part of the convolution before it.
     """
     y = tf.nn.leaky_relu(x, alpha=LEAK)
     return y, lambda gradient: _times_slope(gradient, y)
@@ -332,15 +349,15 @@ def _spatial_mean(x):
     return tf.reduce_mean(x, axis=[1, 2], keepdims=True)
 
 
-def instance_norm(x):
-    """Subtracts each channel's mean over H, W and divides by its deviation (eps 1e-8), in float32.
+def instance_norm(x, epsilon=1e-8):
+    """Subtracts each channel's mean over H, W and divides by its deviation, in float32.
 
     In two steps, as the reference does it: `tfa.layers.InstanceNormalization` multiplies first and
     then subtracts (tf.nn.batch_normalization), which costs digits where the variance is tiny.
     """
     y = tf.cast(x, tf.float32)
     y -= _spatial_mean(y)
-    y *= tf.math.rsqrt(_spatial_mean(tf.square(y)) + 1e-8)
+    y *= tf.math.rsqrt(_spatial_mean(tf.square(y)) + epsilon)
     return tf.cast(y, x.dtype)
 
 

@@ -110,10 +110,11 @@ def checked_labels(labels, label_size):
 class Epilogue(NamedLayer):
     """What follows each convolution: noise, bias, activation, norms, style (Figure 1b)."""
 
-    def __init__(self, config: GeneratorConfig, scope, index, channels):
+    def __init__(self, config: GeneratorConfig, scope, index, channels, bias_is_added=False):
         super().__init__(scope)
         self.index = index                          # style layer, 0..L-1
         self.config = config
+        self.bias_is_added = bias_is_added          # by whoever calls, before the blur
         if config.use_noise:
             self.noise = layers.Noise(f'{scope}/Noise', channels)
         self.bias = Bias(scope, channels)
@@ -125,11 +126,13 @@ class Epilogue(NamedLayer):
         """x: [N, H, W, C]; w: [N, L, dlatent]; noise: [N or 1, H, W, 1] or None."""
         if self.config.use_noise:
             x = self.noise(x, noise)
-        x = layers.clamped(layers.NONLINEARITIES[self.config.nonlinearity](self.bias(x)))
+        if not self.bias_is_added:
+            x = self.bias(x)
+        x = layers.clamped(layers.NONLINEARITIES[self.config.nonlinearity](x))
         if self.config.use_pixel_norm:
             x = layers.pixel_norm(x)
         if self.config.use_instance_norm:
-            x = layers.instance_norm(x)
+            x = layers.instance_norm(x, self.config.instance_norm_epsilon)
         if self.config.use_styles:
             x = self.style(x, w[:, self.index])
         return x
@@ -225,7 +228,9 @@ class Synthesis(NamedLayer):
 
     def _add_conv(self, r, i, name, conv):
         """Style layer i, at 2^r pixels: a convolution with its epilogue."""
-        epilogue = Epilogue(self.config, name, i, self.config.nf(r - 1))
+        is_up = isinstance(conv, UpConv2D)
+        epilogue = Epilogue(self.config, name, i, self.config.nf(r - 1),
+                            bias_is_added=is_up and self.config.bias_before_blur)
         setattr(self, f'conv{i}', conv.only_at(levels_of_block(self.config, r)))
         setattr(self, f'epilogue{i}', epilogue.only_at(levels_of_block(self.config, r)))
 
@@ -265,8 +270,10 @@ class Synthesis(NamedLayer):
         for r in range(3, self.config.resolution_log2 - level + 1):
             coarser, i = x, 2 * r - 4
             x = tf.cast(x, self.precision.dtype_at(r, self.config))
-            x = layers.blur2d(getattr(self, f'conv{i}')(x), self.config.blur_filter)
-            x = getattr(self, f'epilogue{i}')(x, w, noise[i])
+            x, epilogue = getattr(self, f'conv{i}')(x), getattr(self, f'epilogue{i}')
+            if epilogue.bias_is_added:
+                x = epilogue.bias(x)
+            x = epilogue(layers.blur2d(x, self.config.blur_filter), w, noise[i])
             x = getattr(self, f'epilogue{i + 1}')(getattr(self, f'conv{i + 1}')(x), w, noise[i + 1])
         return blended_rgb(self, x, coarser, self.config.resolution_log2 - level, alpha)
 
@@ -274,7 +281,8 @@ class Synthesis(NamedLayer):
 def blended_rgb(synthesis, x, coarser, r, alpha):
     """toRGB at 2^r pixels, faded with the next coarser one (ProGAN, Figure 2)."""
     images = getattr(synthesis, f'to_rgb{r}')(x)
-    if r > 2:
+    nothing_blended = isinstance(alpha, (int, float)) and alpha == 0
+    if r > 2 and not nothing_blended:
         images = lerp(images, layers.upscale2d(getattr(synthesis, f'to_rgb{r - 1}')(coarser)),
                       alpha)
     return images
@@ -406,11 +414,13 @@ class FromRGB(NamedLayer):
 class DiscriminatorBlock(NamedLayer):
     """Two convolutions, the second one halving the size: [N, H, W, in] -> [N, H/2, W/2, out]."""
 
-    def __init__(self, names, fan_in, fan_out, activation, blur_filter, use_wscale):
+    def __init__(self, names, fan_in, fan_out, activation, blur_filter, use_wscale,
+                 widen_first=False):
         super().__init__(names[0])
-        self.conv0 = Conv2D(names[0], fan_in, fan_in, 3, use_wscale=use_wscale)
-        self.bias0 = Bias(names[0], fan_in)
-        self.conv1 = DownConv2D(names[1], fan_in, fan_out, use_wscale=use_wscale)
+        between = fan_out if widen_first else fan_in
+        self.conv0 = Conv2D(names[0], fan_in, between, 3, use_wscale=use_wscale)
+        self.bias0 = Bias(names[0], between)
+        self.conv1 = DownConv2D(names[1], between, fan_out, use_wscale=use_wscale)
         self.bias1 = Bias(names[1], fan_out)
         self.activation = activation
         self.blur_filter = blur_filter
@@ -456,14 +466,16 @@ class GrowingDiscriminator(tf.keras.Model):
     make_block: (size, fan_in, fan_out) -> the block that takes images from `size` to size / 2.
     """
 
-    def __init__(self, config, precision, activation, make_block, num_scores, num_features):
+    def __init__(self, config, precision, activation, make_block, num_scores, num_features,
+                 rgb_activation=True):
         super().__init__()
         self.built = True  # Keras 3 would call it to find that out
         self.config, self.precision = config, precision
         resolution_log2 = config.resolution_log2
+        of_rgb = activation if rgb_activation else tf.identity
         for r in range(2, resolution_log2 + 1):
             from_rgb = FromRGB(f'FromRGB_lod{resolution_log2 - r}', config.num_channels,
-                               config.nf(r - 1), activation, config.use_wscale)
+                               config.nf(r - 1), of_rgb, config.use_wscale)
             setattr(self, f'from_rgb{r}', from_rgb.only_at(levels_of_rgb(config, r)))
         for r in range(3, resolution_log2 + 1):
             block = make_block(2 ** r, config.nf(r - 1), config.nf(r - 2))
@@ -526,10 +538,10 @@ class Discriminator(GrowingDiscriminator):
         def make_block(size, fan_in, fan_out):
             names = [f'{size}x{size}/Conv0', f'{size}x{size}/Conv1_down']
             return DiscriminatorBlock(names, fan_in, fan_out, activation, config.blur_filter,
-                                      config.use_wscale)
+                                      config.use_wscale, config.widen_first)
 
         super().__init__(config, precision, activation, make_block, max(config.label_size, 1),
-                         config.mbstd_num_features)
+                         config.mbstd_num_features, config.rgb_activation)
 
     def _scores(self, scores, labels):
         if not self.config.label_size:

@@ -30,6 +30,11 @@ def to_float(images):
     return np.asarray(images, np.float32)
 
 
+def as_uint8(images):
+    """uint8 tensors of images float32 [N, H, W, C], [-1, 1], truncated as `to_uint8` does."""
+    return tf.cast(tf.clip_by_value(images * 127.5 + 128, 0, 255), tf.uint8)
+
+
 def to_uint8(images, shrink=1):
     """Images as the reference's metrics and tools see them: truncated, not rounded.
 
@@ -40,8 +45,7 @@ def to_uint8(images, shrink=1):
     Returns:
         uint8 [N, H / shrink, W / shrink, C].
     """
-    images = downscale2d(tf.cast(images, tf.float32), shrink)
-    return tf.cast(tf.clip_by_value(images * 127.5 + 128, 0, 255), tf.uint8).numpy()
+    return as_uint8(downscale2d(tf.cast(images, tf.float32), shrink)).numpy()
 
 
 def to_png_uint8(images):

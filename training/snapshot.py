@@ -21,6 +21,7 @@ from training.config_json import network_config_from_dict
 from training.layers import named_variables, shapes_only
 
 FORMAT = 'stylegan-tf2-networks-1'
+BESIDE = 'beside/'  # what names of tensors begin with that no network reads
 
 
 class Snapshot(NamedTuple):
@@ -32,18 +33,20 @@ class Snapshot(NamedTuple):
     lod: float   # level of detail that training was at
 
 
-def save(path, G, D, Gs, kimg=0.0, lod=0.0, notes=None):
+def save(path, G, D, Gs, kimg=0.0, lod=0.0, notes=None, beside=None):
     """Writes a network file atomically: beside the target, then renamed.
 
     Args:
         G, D: may be None together, for a small file that can generate but not be trained on.
         notes: further metadata, {str: str} (source, licence).
+        beside: further tensors, {name: float32 array}, for `read_beside`.
     Raises:
         ValueError: a weight is not finite. OSError: the disk is full; what was there stays.
     """
     arrays = {f'{prefix}/{name}': array
               for prefix, network in (('G', G), ('D', D), ('Gs', Gs)) if network is not None
               for name, array in reference.variables(network).items()}
+    arrays.update({f'{BESIDE}{name}': array for name, array in (beside or {}).items()})
     metadata = dict(notes or {})
     metadata.update(format=FORMAT, architecture=architecture_of(Gs.config), kimg=repr(float(kimg)),
                     lod=repr(float(lod)), G_config=json.dumps(dataclasses.asdict(Gs.config)))
@@ -71,6 +74,18 @@ def load(path) -> Snapshot:
         return _read(path, file, metadata)
 
 
+def read_beside(path):
+    """({name: array} that `save` was given as `beside`, {str: str}: metadata) of a network file.
+
+    Both are empty for a pickle of the reference.
+    """
+    if not os.fspath(path).endswith(NETWORK_SUFFIX):
+        return {}, {}
+    with tensor_file.opened(path, FORMAT) as (file, metadata):
+        return {name[len(BESIDE):]: file.get_tensor(name) for name in file.keys()
+                if name.startswith(BESIDE)}, metadata
+
+
 def _read(path, file, metadata):
     with tensor_file.reading_metadata(path):
         G_config = _config(metadata, 'G')
@@ -84,7 +99,7 @@ def _read(path, file, metadata):
     with shapes_only():
         tensor_file.check_tensors(path, file, {
             f'{part}/{name}': shape for part, config in configs.items()
-            for name, shape in reference.shapes_of(build_network(config)).items()})
+            for name, shape in reference.shapes_of(build_network(config)).items()}, BESIDE)
     networks = {part: build_network(config) for part, config in configs.items()}
     for part, network in networks.items():
         reference.assign(network, {name: file.get_tensor(f'{part}/{name}')
