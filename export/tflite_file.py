@@ -37,9 +37,13 @@ def write(directory, signatures, networks, about, quantize='none'):
     with tempfile.TemporaryDirectory() as folder:
         saved_model.write(folder, signatures, networks)
         for signature in signatures:
-            data = _converted(folder, signature.name, quantize)
+            model = flatbuffer_utils.convert_bytearray_to_object(
+                _converted(folder, signature.name, quantize))
+            if quantize == 'int8':
+                _compute_in_float32(model)
+            _add_metadata(model, json.dumps(about))
             write_atomically(os.path.join(directory, f'{signature.name}.tflite'),
-                             _with_metadata(data, json.dumps(about)))
+                             bytes(flatbuffer_utils.convert_object_to_bytearray(model)))
 
 
 def _converted(folder, name, quantize):
@@ -67,12 +71,52 @@ def _without_greetings():
         os.close(nowhere)
 
 
-def _with_metadata(data, text):
-    """A TensorFlow Lite file with the metadata `about`: a text."""
-    model = flatbuffer_utils.convert_bytearray_to_object(data)
+def _add_metadata(model, text):
+    """Adds the metadata `about`: a text."""
     buffer, entry = schema.BufferT(), schema.MetadataT()
     buffer.data = np.frombuffer(text.encode(), np.uint8)
     entry.name, entry.buffer = 'about', len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or []), entry]
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _compute_in_float32(model):
+    """Has weights that are kept as bytes turned into float32 when the file is loaded.
+
+    As the converter leaves them, activations are rounded to bytes for each operation too: half as
+    much error again, and transposed convolutions have no fast kernel for it.
+    """
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.DEQUANTIZE
+    code.version = 5    # the first one with a scale for each channel
+    model.operatorCodes.append(code)
+    for graph in model.subgraphs:
+        floats = {}     # {bytes: what is made of them}, as numbers of tensors
+        for operator in graph.operators:
+            if model.operatorCodes[operator.opcodeIndex].builtinCode == code.builtinCode:
+                continue   # the converter of TensorFlow 2.15 does this to some of them
+            for index in set(operator.inputs) - {-1} - set(floats):
+                if _is_bytes(model, graph.tensors[index]):
+                    floats[index] = _add_float32(graph, index)
+            operator.inputs = [floats.get(index, index) for index in operator.inputs]
+        graph.operators = [*(_dequantize(len(model.operatorCodes) - 1, index, result)
+                             for index, result in floats.items()), *graph.operators]
+
+
+def _is_bytes(model, tensor):
+    return tensor.type == schema.TensorType.INT8 and model.buffers[tensor.buffer].data is not None
+
+
+def _add_float32(graph, index):
+    """The number of a new tensor: what the bytes `index` stand for."""
+    tensor = schema.TensorT()
+    tensor.name = graph.tensors[index].name + b'/float32'
+    tensor.shape, tensor.type = graph.tensors[index].shape, schema.TensorType.FLOAT32
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
+
+
+def _dequantize(code, index, result):
+    operator = schema.OperatorT()
+    operator.opcodeIndex, operator.inputs, operator.outputs = code, [index], [result]
+    return operator
