@@ -19,7 +19,7 @@ from cli import shared_flags, startup
 
 FLAGS = flags.FLAGS
 UNKNOWN_LICENCE = 'that of whoever trained the network'
-OF_FUNCTIONS = ('which', 'lod', 'noise', 'uint8', 'discriminator')   # flags, not for weights alone
+OF_FUNCTIONS = 'which', 'lod', 'noise', 'uint8', 'single', 'discriminator'   # flags, not of weights
 
 shared_flags.define('network', 'which', 'lod', 'cache_dir')
 flags.DEFINE_enum('format', None, ['savedmodel', 'onnx', 'tflite', 'torchstate'], 'What is '
@@ -32,6 +32,8 @@ flags.DEFINE_enum('noise', 'stored', ['stored', 'input', 'none'], 'Noise of the 
 flags.DEFINE_boolean('uint8', False, 'Images are bytes, 0..255, instead of float32, [-1, 1].')
 flags.DEFINE_enum('quantize', 'none', ['none', 'float16', 'int8'], 'How TensorFlow Lite keeps '
                   'weights: as float32, as float16, or as bytes with scales.')
+flags.DEFINE_boolean('single', False, 'One image at a time, instead of any number: twice as fast '
+                     'with LiteRT.')
 flags.DEFINE_boolean('discriminator', False, 'Also export D, as image_to_score.')
 flags.mark_flags_as_required(['network', 'format'])
 
@@ -70,6 +72,8 @@ def export_functions(path, outdir):
             raise ValueError(f'--discriminator: {path} holds Gs only; leave it out.')
         found.append(signatures.of_discriminator(D, sampler.level, sampler.alpha))
         networks.append(D)
+    if FLAGS.single:
+        found = [signatures.for_one_image(signature) for signature in found]
     content = about.about(sampler.config, sampler.resolution, notes_of(path), found)
     forms.export(outdir, FLAGS.format, found, networks, content, FLAGS.quantize, FLAGS.overwrite)
     return [signature.name for signature in found]

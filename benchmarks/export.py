@@ -2,8 +2,9 @@
 
 Networks of the paper's width with random weights, biases and noise strengths, or --network. Errors
 are the largest of 20 seeds, truncated with psi 0.7, as a share of the largest number, in each
-format; for quantized weights also the root mean square in levels of 255. Times are of z to image,
-each runtime with all cores, in turn; medians.
+format, against ours in one minibatch; beside them ours one at a time, which rounds differently too;
+for quantized weights also the root mean square in levels of 255. Times are of z to image, each
+runtime with all cores, in turn; medians.
 
     python benchmarks/export.py [--resolutions=64,256] [--batches=1,8] [--rounds=7]
     python benchmarks/export.py --network=faces.pkl
@@ -33,10 +34,11 @@ from training.layers import named_variables  # noqa: E402
 from training.networks import Generator  # noqa: E402
 from training.sampler import Sampler, Truncation, to_float  # noqa: E402
 
+OURS, ONE = 'ours', 'LiteRT, one image'
 CASES = {  # {what it is called: (format, quantize)}
     'SavedModel': ('savedmodel', 'none'), 'ONNX Runtime': ('onnx', 'none'),
-    'LiteRT': ('tflite', 'none'), 'LiteRT, float16': ('tflite', 'float16'),
-    'LiteRT, int8': ('tflite', 'int8')}
+    'LiteRT': ('tflite', 'none'), ONE: ('tflite', 'none'),
+    'LiteRT, float16': ('tflite', 'float16'), 'LiteRT, int8': ('tflite', 'int8')}
 SEEDS, PSI, NAME = 20, 0.7, signatures.IMAGE_SIGNATURE
 
 
@@ -77,46 +79,50 @@ def runner(directory, form):
 
 
 def measured(sampler, folder, batches, rounds):
-    """{case: (bytes, images of SEEDS, {batch: median seconds})}, ours among them."""
+    """({case: (bytes, errors of SEEDS images, {batch: median seconds})}, the largest number)."""
     config = sampler.config
     found = signatures.of_generator(sampler)
     content = about.about(config, sampler.resolution, {'network': '', 'sha256': '', 'licence': ''},
                           found)
     truncation = Truncation(PSI, 8)
-    runners = {'ours': (0, lambda z: sampler.draw(z, truncation=truncation)[0].numpy())}
+    runners = {OURS: (0, lambda z: sampler.draw(z, truncation=truncation)[0].numpy())}
     for case, (form, quantize) in CASES.items():
-        directory = os.path.join(folder, case.replace(', ', '-').replace(' ', ''))
-        forms.export(directory, form, found[:1], [sampler.Gs], content, quantize)
+        directory = os.path.join(folder, case)
+        first = signatures.for_one_image(found[0]) if case == ONE else found[0]
+        forms.export(directory, form, [first], [sampler.Gs], content, quantize)
         runners[case] = size_of(directory), runner(directory, form)
     z = np.random.RandomState(0).randn(SEEDS, config.latent_size).astype('float32')
     images = {case: np.concatenate([run(z[i:i + 1]) for i in range(SEEDS)])
               for case, (_, run) in runners.items()}
-    images['ours'] = sampler.images_of(z, None, truncation, to_float)
-    seconds = {case: {batch: [] for batch in batches} for case in runners}
+    expected = sampler.images_of(z, None, truncation, to_float)
+    seconds = {case: {batch: [] for batch in batches if case != ONE or batch == 1}
+               for case in runners}
     for batch in batches:
         for turn in range(rounds + 1):
             for case, (_, run) in runners.items():
+                if batch not in seconds[case]:
+                    continue
                 start = time.perf_counter()
                 run(z[:batch])
                 if turn:   # the first time, some compile
                     seconds[case][batch].append(time.perf_counter() - start)
-    return {case: (runners[case][0], images[case],
+    return {case: (runners[case][0], images[case] - expected,
                    {batch: statistics.median(times) for batch, times in seconds[case].items()})
-            for case in runners}
+            for case in runners}, np.abs(expected).max()
 
 
-def table(found, batches):
+def table(found, largest, batches):
     """Markdown of what `measured` found."""
     head = ['', 'MB', 'largest error', 'RMS, levels', *(f'ms an image, {batch} at once'
                                                         for batch in batches)]
     lines = [head, ['---'] * len(head)]
-    expected, ours = found['ours'][1], found['ours'][2]
-    for case, (size, images, seconds) in found.items():
-        error = np.abs(images - expected).max() / np.abs(expected).max()
-        rms = 127.5 * np.sqrt(np.mean((images - expected) ** 2))
-        lines.append([case, f'{size / 2 ** 20:.1f}' if size else '', f'{error:.1e}', f'{rms:.2f}',
+    ours = found[OURS][2]
+    for case, (size, errors, seconds) in found.items():
+        lines.append([case, f'{size / 2 ** 20:.1f}' if size else '',
+                      f'{np.abs(errors).max() / largest:.1e}',
+                      f'{127.5 * np.sqrt(np.mean(errors ** 2)):.2f}',
                       *(f'{1000 * seconds[batch] / batch:.1f} ({seconds[batch] / ours[batch]:.2f})'
-                        for batch in batches)])
+                        if batch in seconds else '' for batch in batches)])
     return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
 
 
@@ -136,9 +142,9 @@ def main():
                     for resolution in args.resolutions.split(',')]
     for sampler in samplers:
         with tempfile.TemporaryDirectory() as folder:
-            found = measured(sampler, folder, batches, args.rounds)
+            found, largest = measured(sampler, folder, batches, args.rounds)
         print(f'\n{sampler.resolution}x{sampler.resolution}; in brackets, times as a share of '
-              f'ours\n\n{table(found, batches)}')
+              f'ours\n\n{table(found, largest, batches)}')
 
 
 if __name__ == '__main__':

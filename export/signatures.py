@@ -46,6 +46,13 @@ def compiled(signature):
     return function
 
 
+def for_one_image(signature):
+    """The Signature with minibatches of one image only: some runtimes plan ahead then."""
+    inputs, output = ([value._replace(shape=(1, *value.shape[1:])) if value.shape else value
+                       for value in values] for values in (signature.inputs, [signature.output]))
+    return signature._replace(inputs=tuple(inputs), output=output[0])
+
+
 def _labels(label_size):
     return (Value('labels', (None, label_size), 'float32', 'classes, as rows with a single 1',
                   f"numpy.eye({label_size}, dtype='float32')[:1]"),) if label_size else ()
@@ -90,8 +97,8 @@ def _kept_apart(noise_maps, w):
     They would multiply them by the strengths of all channels, and write what comes out: a gigabyte
     for 1024x1024 pixels.
     """
-    one = tf.minimum(tf.shape(w)[0], 1)
-    return [maps[:one] for maps in noise_maps]
+    zero = tf.minimum(tf.abs(w[0, 0, 0]), 0.0)
+    return [maps + zero for maps in noise_maps]
 
 
 def of_generator(sampler, noise='stored', in_uint8=False):
@@ -108,9 +115,9 @@ def of_generator(sampler, noise='stored', in_uint8=False):
     maps = _noise_maps(sampler) if with_noise else ()
 
     def drawn(w, *noise_maps):
-        if not maps:
+        if not maps and sampler.has_noise:
             noise_maps = _kept_apart(sampler.stored_noise(() if noise == 'none' else None), w)
-        result = sampler.drawn(w, list(noise_maps))
+        result = sampler.drawn(w, list(noise_maps) or sampler.stored_noise())
         return as_uint8(result) if in_uint8 else result
 
     if not sampler.has_w:

@@ -48,6 +48,7 @@ def exported(tmp_path_factory, progan):
         f'{form}-all': [f'--network={CONDITIONAL}', f'--format={form}', '--noise=input', '--uint8',
                         '--discriminator'] for form in FUNCTIONS})
     cases['no-noise'] = [f'--network={DIGITS}', '--format=onnx', '--noise=none', '--lod=1.25']
+    cases['single'] = [f'--network={DIGITS}', '--format=tflite', '--single']
     for kind in ('float16', 'int8'):
         cases[kind] = [f'--network={DIGITS}', '--format=tflite', f'--quantize={kind}']
     results = results_of('export_network', [
@@ -129,6 +130,18 @@ def test_any_minibatch_will_do(exported, form):
     five = run(directory, 'z_to_image', z=z, **truncation(0.7, 8))
     one = run(directory, 'z_to_image', z=z[:1], **truncation(0.7, 8))
     assert len(five) == 5 and error(one, five[:1]) < 1e-5
+
+
+def test_one_image_at_a_time_on_request(exported):
+    z = latents(snapshot.load(DIGITS).Gs.config, 1)
+    one, any_number = (run(exported[case], 'z_to_image', z=z, **truncation(0.7, 8))
+                       for case in ('single', 'digits-tflite'))
+    assert error(one, any_number) < 1e-5
+    sizes = [os.path.getsize(exported[case] / 'z_to_image.tflite')
+             for case in ('single', 'digits-tflite')]
+    assert sizes[0] < 1.02 * sizes[1]   # noise was not multiplied by the strengths of all channels
+    content = json.loads((exported['single'] / 'about.json').read_text())
+    assert content['signatures']['w_to_image']['output']['shape'] == [1, 32, 32, 1]
 
 
 @pytest.mark.parametrize('form', FUNCTIONS)
