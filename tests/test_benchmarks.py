@@ -15,6 +15,7 @@ from small_data import write_dataset
 from training import arithmetic
 from training.config import DiscriminatorConfig, GeneratorConfig
 
+DIGITS = pathlib.Path(__file__).parent / 'parity/digits/network-final.pkl'
 BENCHMARKS = pathlib.Path(__file__).resolve().parents[1] / 'benchmarks'
 sys.path.append(str(BENCHMARKS))
 
@@ -173,3 +174,13 @@ def test_planted_faults_are_found_after_a_kill(tmp_path):
     assert len(rows) == 10 and all(row[1] == '1' for row in rows)
     assert all(row[2] == '100.0%' for row in rows if row[0] != 'blurred')
     assert 'with what they were made of: 0 of 2' in text and 'Killed after' in text
+
+
+def test_exported_networks_are_set_beside_ours():
+    head, *rows = rows_of(printed_by('export.py', f'--network={DIGITS}', '--batches=1',
+                                     '--rounds=1'))
+    found = {row[0]: dict(zip(head, row)) for row in rows}
+    assert set(found) == {'ours', 'SavedModel', 'ONNX Runtime', 'LiteRT', 'LiteRT, one image',
+                          'LiteRT, float16', 'LiteRT, int8'}
+    assert float(found['ONNX Runtime']['largest error']) < 1e-5
+    assert float(found['LiteRT, int8']['MB']) < float(found['LiteRT']['MB']) / 2
