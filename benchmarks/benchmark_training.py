@@ -43,9 +43,10 @@ class Training:
     """A run at one resolution, in this process, on images of noise.
 
     augment: AugmentConfig of what D is shown; None = images as they are.
+    jit_compile: compile the iteration by XLA.
     """
 
-    def __init__(self, args, precision, augment=None):
+    def __init__(self, args, precision, augment=None, jit_compile=None):
         import numpy as np
         import tensorflow as tf
 
@@ -60,12 +61,12 @@ class Training:
                 tf.config.list_physical_devices('CPU')[0],
                 [tf.config.LogicalDeviceConfiguration()] * args.virtual_cpus)
         replicas = local_replicas(args.num_gpus)
-        config = config_of(args, precision, replicas.count)
+        config = self.config = config_of(args, precision, replicas.count)
         state = TrainingState(config.G, config.D, Precision(precision), replicas.strategy, augment)
         shape = [args.minibatch, args.resolution, args.resolution, 3]
         images = tf.constant(np.random.default_rng(0).integers(256, size=shape), tf.uint8)
         labels = tf.zeros([args.minibatch, 0])
-        iterate = compiled_iteration(state, config, replicas, 0, args.minibatch)
+        iterate = compiled_iteration(state, config, replicas, 0, args.minibatch, jit_compile)
         scalars = [tf.constant(value) for value in (0.0, 0.001, 0.001, 0.999)]
         place = tf.constant(0, tf.int64), tf.constant(0, tf.int64)   # of the run's random numbers
         self._iterate = lambda: iterate(*place, [(images, labels)], labels, *scalars)
@@ -78,6 +79,16 @@ class Training:
         later = self.seconds(2)[1]
         gpu, cpu = self._memory_gb()
         return {'compile': first - later, 'memory_gb': gpu or cpu}
+
+    def host_seconds(self, iterations):
+        """Of starting each of so many iterations, none of which is waited for until the last."""
+        result = []
+        for _ in range(iterations):
+            start = time.perf_counter()
+            self._iterate()
+            result.append(time.perf_counter() - start)
+        self._wait()
+        return result
 
     def seconds(self, iterations):
         """Of each of so many iterations."""

@@ -16,8 +16,8 @@ LABEL_SEED = 2  # what a draw is for, folded into the run's seed
 
 
 def compiled_iteration(state: TrainingState, config: RunConfig, replicas: Replicas, level,
-                       minibatch):
-    """The whole iteration at one level as one compiled function.
+                       minibatch, jit_compile=None):
+    """The whole iteration at one level as one compiled function; jit_compile: by XLA.
 
     Takes the run's seed and the iteration's number (int64), D_repeats pairs (uint8 images, labels),
     G's labels [N, label_size], alpha, G_lrate, D_lrate and ema_beta (scalar tensors); N is this
@@ -50,7 +50,8 @@ def compiled_iteration(state: TrainingState, config: RunConfig, replicas: Replic
     def iterate(*arguments):
         replicas.strategy.run(on_replica, arguments)
 
-    return tf.function(iterate, autograph=False)  # no tensor decides a branch; traces faster
+    # No tensor decides a branch: it traces faster without autograph.
+    return tf.function(iterate, autograph=False, jit_compile=jit_compile)
 
 
 class Iterations:
