@@ -184,3 +184,19 @@ def test_exported_networks_are_set_beside_ours():
                           'LiteRT, float16', 'LiteRT, int8'}
     assert float(found['ONNX Runtime']['largest error']) < 1e-5
     assert float(found['LiteRT, int8']['MB']) < float(found['LiteRT']['MB']) / 2
+
+
+def test_the_report_on_a_gpu_is_written_without_one(tmp_path):
+    printed_by('gpu.py', f'--outdir={tmp_path}', '--minutes=5', '--resolutions=8', '--fmap_base=64',
+               '--fmap_max=8', '--variants=float32;mixed_bfloat16', '--skip=parity,features')
+    report = json.loads((tmp_path / 'report.json').read_text())
+    assert [row[0] for row in report['environment']][:2] == ['TensorFlow', 'driver']
+    for rows in report['iterations'].values():
+        [row] = rows
+        assert row['images_per_sec'] > 0 and 0 < row['of_peak'] < 2 and row['host'] > 0
+    assert [row['batch'] for row in report['generate']] == [1, 16]
+    text = (tmp_path / 'report.md').read_text()
+    days = next(row for row in rows_of(text) if row[0] == 'float32' and 'days' in row[1])
+    assert float(days[4].split()[0]) > float(days[1].split()[0]) > 0
+    assert Image.open(tmp_path / 'rates.png').size == (880, 495)
+    assert any((tmp_path / 'trace').rglob('*.pb'))
