@@ -151,9 +151,12 @@ def table(results):
 
 def draw(runs, path):
     """A PNG: the held-out gap over time, without and with augmentation. runs: {arm: [run_dir]}."""
-    figure = Figure((12, 4), layout='constrained', dpi=110)
-    panels = figure.subplots(1, len(COMPARED), sharex=True, sharey=True)
-    for panel, pair in zip(panels, COMPARED):
+    pairs = [pair for pair in COMPARED if set(pair) & set(runs)]
+    if not pairs:
+        return
+    figure = Figure((2 + 4 * len(pairs), 4), layout='constrained', dpi=110)
+    panels = figure.subplots(1, len(pairs), sharex=True, sharey=True, squeeze=False)[0]
+    for panel, pair in zip(panels, pairs):
         for color, arm in zip(('C3', 'C0'), pair):
             curves = [{line['kimg']: line['memorised'] for line in stats_of(run_dir)}
                       for run_dir in runs.get(arm, ())]
