@@ -49,7 +49,7 @@ def export(directory, name, signatures, networks, content, quantize='none', over
         signatures: of export.signatures; the first one is the README's example.
         networks: all whose variables the signatures read.
         content: as from `about.about`.
-        quantize: in tflite_file.QUANTIZE, of TensorFlow Lite.
+        quantize: how TensorFlow Lite keeps weights, see tflite_file.write.
     Raises:
         ValueError: with the converter's own words, where it has no counterpart for an operation.
     """

@@ -9,7 +9,6 @@ import tensorflow as tf
 from training.layers import gradients_of_tensorflow
 from training.sampler import as_uint8
 
-NOISES = ('stored', 'input', 'none')
 IMAGE_SIGNATURE = 'z_to_image'
 
 

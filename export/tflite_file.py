@@ -16,7 +16,6 @@ from tensorflow.lite.tools import flatbuffer_utils
 from export import saved_model
 from formats.files import write_atomically
 
-QUANTIZE = ('none', 'float16', 'int8')
 TITLE = 'TensorFlow Lite'
 WORDS = ('Needs LiteRT (pip install ai-edge-litert) and NumPy only. Each function is a file of its '
          'own.')
