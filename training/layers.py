@@ -9,7 +9,6 @@ section 4 and appendix A.
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
 
 import numpy as np
@@ -18,6 +17,7 @@ import tensorflow as tf
 from training import compat
 from training.precision import convolved
 from training.prepared import prepared
+from training.scoped import within
 
 ACTIVATION_GAIN = np.sqrt(2)  # He et al. 2015; the reference uses it for ReLU and leaky ReLU alike
 LEAK = 0.2                  # slope of the leaky ReLU below 0
@@ -65,14 +65,9 @@ class NamedLayer(tf.keras.layers.Layer):
 _shapes_only = contextvars.ContextVar('shapes_only', default=False)
 
 
-@contextlib.contextmanager
 def shapes_only():
     """Networks built inside have shapes (tf.TensorSpec) for variables, and take no memory."""
-    token = _shapes_only.set(True)
-    try:
-        yield
-    finally:
-        _shapes_only.reset(token)
+    return within(_shapes_only, True)
 
 
 def _children(network):
@@ -123,14 +118,9 @@ def copy_weights(source, target):
 _own_gradients = contextvars.ContextVar('own_gradients', default=True)
 
 
-@contextlib.contextmanager
 def gradients_of_tensorflow():
     """Inside, no layer has a gradient of its own, which other programs could not load."""
-    token = _own_gradients.set(False)
-    try:
-        yield
-    finally:
-        _own_gradients.reset(token)
+    return within(_own_gradients, False)
 
 
 def leaky_relu(x):

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
 
 import tensorflow as tf
 
+from training.scoped import within
+
 _prepared = contextvars.ContextVar('prepared', default=None)
 
 
-@contextlib.contextmanager
 def weights_prepared_once():
     """Inside, a network that is called several times scales its weights only once.
 
     For one gradient tape and graph: outside of these the tensors mean nothing. They are float32,
     in which the gradients of the several calls are then added up.
     """
-    token = _prepared.set({})
-    try:
-        yield
-    finally:
-        _prepared.reset(token)
+    return within(_prepared, {})
 
 
 def prepared(prepare, dtype):
