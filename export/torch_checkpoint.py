@@ -123,12 +123,12 @@ def _fmaps(widths):
     return {'fmap_base': base, 'fmap_max': fmap_max}
 
 
-def _fused_scale(fused):
-    """The config's fused_scale for {r: whether a layer is fused}."""
-    for choice in ('auto', False, True):
-        if all(use_fused(choice, 2 ** r) == is_fused for r, is_fused in fused.items()):
-            return choice
-    return False   # any: kernels are turned
+def _with_fused_scale(names, config):
+    """The config with the fused_scale that these names of parameters tell."""
+    fused = _fused_in(config, names)
+    fitting = (choice for choice in ('auto', False, True)
+               if all(use_fused(choice, 2 ** r) == is_fused for r, is_fused in fused.items()))
+    return dataclasses.replace(config, fused_scale=next(fitting, False))   # else kernels are turned
 
 
 def _generator_config(state, resolution):
@@ -136,20 +136,18 @@ def _generator_config(state, resolution):
     widths = _widths(state, r'generator\.to_rgb\.(\d+)\.conv\.weight_orig', 1)
     _check_resolution(resolution, len(widths))
     blocks = resolution.bit_length() - 2 if resolution else len(widths)
-    fused = {i + 2: f'{layout.BLOCK}{i}.conv1.0.weight' in state for i in range(1, blocks)}
     layers = sorted(int(match[1]) for name in state
                     if (match := re.fullmatch(r'style\.(\d+)\.linear\.weight_orig', name)))
     style = f'{layout.BLOCK}0.adain1.style.linear.weight_orig'
     if not layers or style not in state:
         raise ValueError(f'must hold style.1.linear.weight_orig and {style}')
     first = state[f'style.{layers[0]}.linear.weight_orig'].shape
-    return GeneratorConfig(
+    return _with_fused_scale(state, GeneratorConfig(
         resolution=2 ** (blocks + 1),
         num_channels=state[f'{layout.STYLE}to_rgb.0.conv.weight_orig'].shape[0],
         latent_size=first[1], mapping_fmaps=first[0], mapping_layers=len(layers),
-        dlatent_size=state[style].shape[1], fused_scale=_fused_scale(fused),
-        instance_norm_epsilon=EPSILON, bias_before_blur=True, truncation_cutoff=None,
-        **_fmaps(widths[:blocks]))
+        dlatent_size=state[style].shape[1], instance_norm_epsilon=EPSILON, bias_before_blur=True,
+        truncation_cutoff=None, **_fmaps(widths[:blocks])))
 
 
 def _check_resolution(resolution, blocks):
@@ -174,12 +172,10 @@ def _discriminator_config(state, G_config):
             own[name] = array
         elif int(match[2]) >= surplus:
             own[f'{match[1]}.{int(match[2]) - surplus}.{match[3]}'] = array
-    finest = G_config.resolution_log2
-    fused = {r: f'progression.{finest - r}.conv2.1.weight' in own for r in range(3, finest + 1)}
-    return DiscriminatorConfig(
+    return _with_fused_scale(own, DiscriminatorConfig(
         resolution=G_config.resolution, num_channels=G_config.num_channels,
-        mbstd_group_size=WHOLE_BATCH, fused_scale=_fused_scale(fused), widen_first=True,
-        rgb_activation=activated, **_fmaps(widths[:finest - 1])), own
+        mbstd_group_size=WHOLE_BATCH, widen_first=True, rgb_activation=activated,
+        **_fmaps(widths[:G_config.resolution_log2 - 1]))), own
 
 
 def _without_finer(state, G_config):
@@ -195,10 +191,10 @@ def _arrays(network, state):
     part, shapes = _part(network.config, state), reference.shapes_of(network)
     expected = {entry.torch: layout.torch_shape(entry, tuple(shapes[entry.ours]))
                 for entry in part.entries}
-    blurs = {name: array.shape for name, array in layout.with_blurs({}, part.blurs).items()}
-    reference.check_fit({**expected, **blurs},
+    blurs = layout.blur_kernels(part.blurs)
+    reference.check_fit({**expected, **{name: array.shape for name, array in blurs.items()}},
                         {name: array.shape for name, array in state.items()})
-    for name, array in layout.with_blurs({}, part.blurs).items():
+    for name, array in blurs.items():
         if not np.allclose(array, state[name], atol=1e-6):
             raise ValueError(f'{name} must be the blur (1, 2, 1), normalized')
     return {entry.ours: layout.to_ours(entry, state[entry.torch], shapes[entry.ours])
@@ -243,8 +239,8 @@ def state_dict(network, names=()):
     if isinstance(config, GeneratorConfig):   # what is added first in each case
         const = 'G_synthesis/4x4/Const/const'
         arrays[const] = arrays[const] + arrays['G_synthesis/4x4/Const/bias'].reshape(1, -1, 1, 1)
-    return layout.with_blurs({entry.torch: layout.to_torch(entry, arrays[entry.ours])
-                              for entry in part.entries}, part.blurs)
+    return {**{entry.torch: layout.to_torch(entry, arrays[entry.ours]) for entry in part.entries},
+            **layout.blur_kernels(part.blurs)}
 
 
 def _check_has_counterpart(config):
@@ -275,17 +271,21 @@ def _equal(some, others):
                                                 for name in some)
 
 
+def _below(owner, arrays):
+    """{name: array} of what is called owner/name."""
+    return {name.removeprefix(f'{owner}/'): array for name, array in arrays.items()
+            if name.startswith(f'{owner}/')}
+
+
 def _exactly(states, exact):
     """The Loaded of a file that `save` wrote; None where its weights have changed since then."""
     networks = {}
-    for name, state in states.items():
-        role = PARTS[name]
+    for part, state in states.items():
+        role = PARTS[part]
         config_class = DiscriminatorConfig if role == 'D' else GeneratorConfig
         config = config_from_dict(config_class, json.loads(exact[f'{role}_config']))
         network = build_network(config)
-        own = {name.removeprefix(f'{role}/'): array for name, array in exact.items()
-               if name.startswith(f'{role}/')}
-        reference.assign(network, {**_arrays(network, state), **own})
+        reference.assign(network, {**_arrays(network, state), **_below(role, exact)})
         if not _equal(state_dict(network, state), state):
             return None
         networks[role] = network
@@ -343,8 +343,7 @@ def save(path, networks, kimg=0.0, lod=0.0, exact=None):
         if role not in networks:
             continue
         network = networks[role]
-        kept = {name.removeprefix(f'{part}/'): array for name, array in (exact or {}).items()
-                if name.startswith(f'{part}/')}
+        kept = _below(part, exact or {})
         try:
             parts[part] = _given_back(network, state_dict(network, kept), kept)
         except ValueError as error:

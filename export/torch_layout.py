@@ -114,12 +114,11 @@ def discriminator_blurs(config):
             for r in range(3, config.resolution_log2 + 1)}
 
 
-def with_blurs(arrays, blurs):
-    """The port's arrays with the kernels of its blurs: (1, 2, 1) in both directions."""
+def blur_kernels(blurs):
+    """{name: float32 array} of a generator's or discriminator's blurs: (1, 2, 1) both ways."""
     kernel = np.outer([1, 2, 1], [1, 2, 1]).astype(np.float32)[np.newaxis, np.newaxis] / 16
-    return {**arrays, **{f'{name}.{which}': np.tile(kernel, [channels, 1, 1, 1])
-                         for name, channels in blurs.items()
-                         for which in ('weight', 'weight_flip')}}
+    return {f'{name}.{which}': np.tile(kernel, [channels, 1, 1, 1])
+            for name, channels in blurs.items() for which in ('weight', 'weight_flip')}
 
 
 def _transposed_shape(entry, shape):
