@@ -15,7 +15,6 @@ from cli import startup
 
 PUBLISHED_LICENCE = ('CC BY-NC 4.0, NVIDIA Corporation: free for non-commercial use with '
                      'attribution')
-ROLES = ('G', 'D', 'Gs')
 UNKNOWN_LICENCE = 'not stated in the file; that of whoever trained the network'
 
 
@@ -96,7 +95,7 @@ def main(args):
     _check_target(args.target)
     startup.load_tensorflow()
     from formats import download, file_kind
-    from training import snapshot, summary
+    from training import reference, snapshot, summary
     path = download.local_path(args.source, args.cache_dir)
     is_torch = os.path.isfile(path) and file_kind.is_torch(path)
     if args.resolution is not None and not is_torch:
@@ -106,7 +105,7 @@ def main(args):
                                    else _of_pickle(path))
     for role in [role for role in ('Gs', 'D') if role in networks]:
         print(summary.layer_table(networks[role], role), end='\n\n')
-    whole = len(networks) == len(ROLES)
+    whole = len(networks) == len(reference.ROLES)
     notes = _notes(args.source, path, args.licence)
     G, D = (networks['G'], networks['D']) if whole else (None, None)
     snapshot.save(args.target, G, D, networks['Gs'], kimg=kimg, lod=lod, notes=notes,

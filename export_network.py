@@ -52,26 +52,26 @@ def notes_of(path):
     """{str: str}: what an export says of the network file."""
     from formats.files import file_sha256
     from training import snapshot
-    licence = snapshot.read_beside(path)[1].get('licence', UNKNOWN_LICENCE)
+    licence = snapshot.read_metadata(path).get('licence', UNKNOWN_LICENCE)
     return {'network': os.path.basename(path), 'sha256': file_sha256(path), 'licence': licence}
 
 
 def export_functions(path, outdir):
     """Writes the functions of a network file; returns their names."""
     from export import about, forms, signatures
-    from pictures.opening import open_generator
+    from pictures.opening import chosen_generator
     from training import snapshot
     from training.sampler import Sampler
     forms.check_installed(FLAGS.format)
-    generator, lod = open_generator(path, which=FLAGS.which, lod=FLAGS.lod)
+    file = snapshot.load(path)
+    generator, lod = chosen_generator(file, path, FLAGS.which, FLAGS.lod)
     sampler, networks = Sampler(generator, lod), [generator]
     found = signatures.of_generator(sampler, FLAGS.noise, FLAGS.uint8)
     if FLAGS.discriminator:
-        D = snapshot.load(path).D
-        if D is None:
+        if file.D is None:
             raise ValueError(f'--discriminator: {path} holds Gs only; leave it out.')
-        found.append(signatures.of_discriminator(D, sampler.level, sampler.alpha))
-        networks.append(D)
+        found.append(signatures.of_discriminator(file.D, sampler.level, sampler.alpha))
+        networks.append(file.D)
     if FLAGS.single:
         found = [signatures.for_one_image(signature) for signature in found]
     content = about.about(sampler.config, sampler.resolution, notes_of(path), found)
@@ -83,12 +83,12 @@ def export_weights(path, outdir):
     """Writes the weights of a network file for PyTorch; returns the names of the parts."""
     from export import about, forms
     from training import snapshot
+    from training.reference import ROLES
     file = snapshot.load(path)
-    networks = {role: network for role in ('G', 'D', 'Gs')
-                if (network := getattr(file, role)) is not None}
+    networks = {role: getattr(file, role) for role in ROLES if getattr(file, role) is not None}
     content = about.about(file.Gs.config, file.Gs.config.resolution, notes_of(path))
     left_out = forms.export_weights(outdir, networks, content, file.kimg, file.lod,
-                                    snapshot.read_beside(path)[0], FLAGS.overwrite)
+                                    snapshot.read_beside(path), FLAGS.overwrite)
     for part, reason in left_out.items():
         print(f'Left out {part}: {reason}')
     return [role for role in networks if role != 'D' or not left_out]

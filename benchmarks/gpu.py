@@ -18,6 +18,7 @@ import json
 import os
 import queue
 import re
+import statistics
 import subprocess
 import sys
 import threading
@@ -122,8 +123,8 @@ def train(task):
             tf.config.experimental.reset_memory_stats(gpu.name.split('device:')[-1])
         training = Training(args, task['precision'], jit_compile=task['xla'] or None)
         warmed_up = training.warm_up()
-        seconds = sorted(training.seconds(ITERATIONS))[ITERATIONS // 2]
-        host = sorted(training.host_seconds(ITERATIONS))[ITERATIONS // 2]
+        seconds = statistics.median(training.seconds(ITERATIONS))
+        host = statistics.median(training.host_seconds(ITERATIONS))
         flops = iteration_flops(training.config.G, resolution, fused=True)
         yield {'resolution': resolution, 'images_per_sec': args.minibatch / seconds, 'host': host,
                'seconds': seconds, 'compile': warmed_up['compile'],
@@ -169,7 +170,7 @@ def _rate(function, batch):
         start = time.perf_counter()
         function(batch)
         times.append(time.perf_counter() - start)
-    return len(batch) / sorted(times)[ITERATIONS // 2]
+    return len(batch) / statistics.median(times)
 
 
 KINDS = {'train': train, 'generate': generate, 'features': features}

@@ -31,10 +31,7 @@ class Signature(NamedTuple):
 
 
 def compiled(signature):
-    """A tf.function that takes a Signature's inputs by name and gives {name of the output: tensor}.
-
-    A minibatch may have any number of images.
-    """
+    """A tf.function that takes a Signature's inputs by name; gives {its output's name: tensor}."""
     specs = [tf.TensorSpec(value.shape, value.dtype, value.name) for value in signature.inputs]
 
     @tf.function(input_signature=specs)
@@ -110,13 +107,14 @@ def of_generator(sampler, noise='stored', in_uint8=False):
     config = sampler.config
     z, labels = _latents(config), _labels(config.label_size)
     images = _images(sampler.resolution, sampler.num_channels, in_uint8)
-    with_noise = noise == 'input' and sampler.has_noise
-    maps = _noise_maps(sampler) if with_noise else ()
+    maps = _noise_maps(sampler) if noise == 'input' and sampler.has_noise else ()
 
     def drawn(w, *noise_maps):
-        if not maps and sampler.has_noise:
+        if not sampler.has_noise:
+            noise_maps = sampler.stored_noise()   # what stands for it in such a network
+        elif not noise_maps:
             noise_maps = _kept_apart(sampler.stored_noise(() if noise == 'none' else None), w)
-        result = sampler.drawn(w, list(noise_maps) or sampler.stored_noise())
+        result = sampler.drawn(w, noise_maps)
         return as_uint8(result) if in_uint8 else result
 
     if not sampler.has_w:

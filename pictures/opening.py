@@ -77,11 +77,19 @@ def _checked_lod(lod, finest, config):
 def open_generator(network, cache_dir=None, which=None, lod=None):
     """(G or Gs, its level of detail) of `--network`: a path, a URL or a short name.
 
+    which, lod: as for `chosen_generator`.
+    """
+    return chosen_generator(snapshot.load(download.local_path(network, cache_dir)), network, which,
+                            lod)
+
+
+def chosen_generator(file, network, which=None, lod=None):
+    """(G or Gs, its level of detail) of a Snapshot; network: its file, for errors.
+
     Args:
         which: 'Gs', the moving average (None = it), or 'G'.
         lod: of the images; None = what the network was trained to.
     """
-    file = snapshot.load(download.local_path(network, cache_dir))
     generator = file.G if which == 'G' else file.Gs
     if generator is None:
         raise ValueError(f'--which=G: {network} holds Gs only, it was made for generating; leave '

@@ -75,15 +75,20 @@ def load(path) -> Snapshot:
 
 
 def read_beside(path):
-    """({name: array} that `save` was given as `beside`, {str: str}: metadata) of a network file.
-
-    Both are empty for a pickle of the reference.
-    """
+    """{name: array} that `save` was given as `beside`; empty for a pickle of the reference."""
     if not os.fspath(path).endswith(NETWORK_SUFFIX):
-        return {}, {}
-    with tensor_file.opened(path, FORMAT) as (file, metadata):
+        return {}
+    with tensor_file.opened(path, FORMAT) as (file, _):
         return {name[len(BESIDE):]: file.get_tensor(name) for name in file.keys()
-                if name.startswith(BESIDE)}, metadata
+                if name.startswith(BESIDE)}
+
+
+def read_metadata(path):
+    """{str: str}: the metadata of a network file; empty for a pickle of the reference."""
+    if not os.fspath(path).endswith(NETWORK_SUFFIX):
+        return {}
+    with tensor_file.opened(path, FORMAT) as (_, metadata):
+        return metadata
 
 
 def _read(path, file, metadata):
