@@ -13,10 +13,6 @@ from absl.flags import argparse_flags
 
 from cli import startup
 
-PUBLISHED_LICENCE = ('CC BY-NC 4.0, NVIDIA Corporation: free for non-commercial use with '
-                     'attribution')
-UNKNOWN_LICENCE = 'not stated in the file; that of whoever trained the network'
-
 
 def _kimg(path):
     """Thousands of images shown in training, which the reference keeps in the name only."""
@@ -41,8 +37,7 @@ def _notes(source, path, licence):
     elif not re.match('https?://', source):
         source = file_name
     return {'source': source, 'source_sha256': file_sha256(path),
-            'licence': licence or (PUBLISHED_LICENCE if file_name in published
-                                   else UNKNOWN_LICENCE)}
+            'licence': licence or download.licence_of(path)}
 
 
 def command_line():

@@ -18,7 +18,6 @@ from absl import flags
 from cli import shared_flags, startup
 
 FLAGS = flags.FLAGS
-UNKNOWN_LICENCE = 'that of whoever trained the network'
 OF_FUNCTIONS = 'which', 'lod', 'noise', 'uint8', 'single', 'discriminator'   # flags, not of weights
 
 shared_flags.define('network', 'which', 'lod', 'cache_dir')
@@ -50,9 +49,10 @@ def check_flags():
 
 def notes_of(path):
     """{str: str}: what an export says of the network file."""
+    from formats import download
     from formats.files import file_sha256
     from training import snapshot
-    licence = snapshot.read_metadata(path).get('licence', UNKNOWN_LICENCE)
+    licence = snapshot.read_metadata(path).get('licence') or download.licence_of(path)
     return {'network': os.path.basename(path), 'sha256': file_sha256(path), 'licence': licence}
 
 

@@ -47,6 +47,15 @@ PUBLISHED = {
     'cars': Published('karras2019stylegan-cars-512x384.pkl', '1MJ6iCfNtMIRicihwRorsM3b7mmtmK9c3'),
     'cats': Published('karras2019stylegan-cats-256x256.pkl', '1MQywl0FNt6lHu8E_EUqnRbviagS7fbiJ'),
 }
+PUBLISHED_LICENCE = ('CC BY-NC 4.0, NVIDIA Corporation: free for non-commercial use with '
+                     'attribution')
+UNKNOWN_LICENCE = 'not stated in the file; that of whoever trained the network'
+
+
+def licence_of(path):
+    """The licence of a network file that states none; it is known of those in PUBLISHED."""
+    published = {entry.file_name for entry in PUBLISHED.values()}
+    return PUBLISHED_LICENCE if os.path.basename(path) in published else UNKNOWN_LICENCE
 
 
 def cache_directory(cache_dir=None):

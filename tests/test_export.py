@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -238,6 +239,19 @@ def test_files_tell_what_they_take(exported, case, name):
         model = flatbuffer_utils.read_model(str(directory / f'{name}.tflite'))
         [buffer] = [entry.buffer for entry in model.metadata if entry.name == b'about']
         assert json.loads(bytes(model.buffers[buffer].data)) == content
+
+
+@pytest.mark.parametrize('name, licence', [
+    ('karras2019stylegan-cats-256x256.pkl', 'CC BY-NC 4.0, NVIDIA'),
+    ('mine.pkl', 'not stated in the file')])
+def test_the_licence_of_a_published_network_goes_with_its_export(name, licence, tmp_path):
+    (tmp_path / name).write_bytes(pathlib.Path(DIGITS).read_bytes())
+    [(code, _, errors)] = results_of('export_network', [
+        [f'--network={tmp_path / name}', '--format=torchstate', f'--outdir={tmp_path / "out"}']])
+    assert code == 0, errors
+    content = json.loads((tmp_path / 'out/about.json').read_text())
+    assert content['licence'].startswith(licence)
+    assert f'Licence of the weights: {licence}' in (tmp_path / 'out/README.md').read_text()
 
 
 def refusal(*flags):
