@@ -1,8 +1,9 @@
 """How many images a second dataset_tool.py converts, and where the time goes.
 
 Makes 2,000 PNG files of 256x256 that compress as photographs do, converts them with 1 and 2 worker
-processes in turn, and prints the medians. A second counts from the first look into the folder to
-the finished dataset, the check of all files and the start of the processes included.
+processes in turn, and prints the medians: with the pixels of checked files kept in memory, kept on
+the disk, and decoded a second time. A second counts from the first look into the folder to the
+finished dataset, the check of all files and the start of the processes included.
 
     python benchmarks/benchmark_dataset_tool.py [--num_images=2000] [--workers=1,2] [--rounds=7]
 """
@@ -18,17 +19,19 @@ import statistics
 import sys
 import tempfile
 import time
+from unittest import mock
 
 import numpy as np
 from PIL import Image
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 
-from conversion import decode, from_images  # noqa: E402
+from conversion import decode, from_images, kept  # noqa: E402
 from formats.records import Writer, pyramid  # noqa: E402
 
 SIDE = 256
 RULES = decode.Rules(num_channels=3)
+WAYS = {'memory': {}, 'disk': {(kept, 'MEMORY_BYTES'): 0}, 'twice': {(from_images, 'LOOK_AT'): 0}}
 
 
 def make_image(seed):
@@ -45,12 +48,14 @@ def make_folder(folder, count):
         Image.fromarray(make_image(seed)).save(os.path.join(folder, f'{seed:05d}.png'))
 
 
-def seconds_to_convert(folder, target, workers):
+def seconds_to_convert(folder, target, workers, way):
     """The time to a new dataset; removing it again is not counted."""
-    start = time.perf_counter()
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.ExitStack() as stack, contextlib.redirect_stdout(io.StringIO()):
+        for (module, name), value in WAYS[way].items():
+            stack.enter_context(mock.patch.object(module, name, value))
+        start = time.perf_counter()
         from_images.create(target, folder, from_images.Options(workers=workers))
-    seconds = time.perf_counter() - start
+        seconds = time.perf_counter() - start
     shutil.rmtree(target)
     return seconds
 
@@ -68,12 +73,12 @@ def print_parts(folder, target):
     for name in sorted(os.listdir(folder))[:200]:
         with open(os.path.join(folder, name), 'rb') as file:
             files.append(file.read())
-    _, check = milliseconds(decode.check, files)
+    _, check = milliseconds(lambda data: decode.check_and_decode(data, RULES, SIDE), files)
     arrays, decoding = milliseconds(lambda data: decode.decode(data, RULES), files)
     levels, halving = milliseconds(pyramid, arrays)
     with Writer(target, 'parts', SIDE, 3) as writer:
         _, writing = milliseconds(writer.add, levels)
-    print(f'one image, milliseconds: check (decodes once) {check:.2f}, decode {decoding:.2f}, '
+    print(f'one image, milliseconds: check and decode {check:.2f}, decode alone {decoding:.2f}, '
           f'pyramid {halving:.2f}, write {writing:.2f}')
 
 
@@ -87,17 +92,17 @@ def main():
         folder = os.path.join(directory, 'images')
         make_folder(folder, args.num_images)
         print_parts(folder, os.path.join(directory, 'parts'))
-        rates = {int(count): [] for count in args.workers.split(',')}
+        rates = {(int(count), way): [] for count in args.workers.split(',') for way in WAYS}
         for _ in range(args.rounds):
-            for count, measured in rates.items():
-                seconds = seconds_to_convert(folder, os.path.join(directory, 'target'), count)
+            for (count, way), measured in rates.items():
+                seconds = seconds_to_convert(folder, os.path.join(directory, 'target'), count, way)
                 measured.append(args.num_images / seconds)
-    first = next(iter(rates.values()))
-    for count, measured in rates.items():
+    for (count, way), measured in rates.items():
         # Round by round: the machine's speed drifts, and both of a round had the same of it.
-        ratio = statistics.median(rate / base for rate, base in zip(measured, first))
-        print(f'{count} worker{"s" * (count > 1)}: {statistics.median(measured):.0f} images/s '
-              f'({ratio:.2f} times the first), '
+        ratio = statistics.median(rate / base
+                                  for rate, base in zip(measured, rates[count, 'twice']))
+        print(f'{count} worker{"s" * (count > 1)}, {way}: {statistics.median(measured):.0f} '
+              f'images/s ({ratio:.2f} times decoding twice), '
               f'rounds {", ".join(f"{rate:.0f}" for rate in measured)}')
 
 

@@ -82,19 +82,44 @@ def check(data):
     Raises:
         Unusable: it cannot.
     """
+    return _checked(data, Rules(num_channels=3), draft=True)[0]
+
+
+def upright_size(data):
+    """(width, height) of the image in `data` (bytes), of which only the head is read."""
+    with _reasons():
+        image = _open(data)
+        return image.size[::-1] if _orientation(image) >= 5 else image.size
+
+
+def check_and_decode(data, rules, side):
+    """Like `check`, and the pixels, where they fit a dataset of this side.
+
+    Returns:
+        Facts and uint8 [C, side, side], or Facts and None. Where `rules` leave the number of
+        channels open, it is 1 for a gray file and else 3.
+    """
+    facts, image = _checked(data, rules)
+    if size_problem(facts.size, rules) or result_side(facts.size, rules) != side:
+        return facts, None
+    with _reasons():
+        return facts, pixels(fit(image, rules))
+
+
+def _checked(data, rules, draft=False):
+    """Facts, and the upright image, of which a draft has fewer pixels if that is faster."""
     verify(data)
     with _reasons():
         image = _open(data)
-        (width, height), gray = image.size, image.mode in _GRAY_MODES
-        conversions = _conversions(image)
-        if image.format in ('JPEG', 'MPO'):  # all of the file is read, but to fewer pixels: faster
-            image.draft(image.mode, (width // 8, height // 8))
-        _plain(image, Rules(num_channels=3))
+        size, gray, conversions = image.size, image.mode in _GRAY_MODES, _conversions(image)
+        if draft and image.format in ('JPEG', 'MPO'):  # all of the file is read nevertheless
+            image.draft(image.mode, (size[0] // 8, size[1] // 8))
+        plain = _plain(image, rules)
         orientation = _orientation(image)
-    if orientation == 1:
-        return Facts((width, height), gray, conversions)
-    return Facts((height, width) if orientation >= 5 else (width, height), gray,
-                 ('turned upright as EXIF says', *conversions))
+        if orientation != 1:
+            size = size[::-1] if orientation >= 5 else size
+            conversions = ('turned upright as EXIF says', *conversions)
+        return Facts(size, gray, conversions), _turned(plain, orientation)
 
 
 def decode(data, rules):
@@ -111,8 +136,7 @@ def upright(data, rules):
     with _reasons():
         image = _open(data)
         plain = _plain(image, rules)
-        turn = _TURNS.get(_orientation(image))
-        return plain if turn is None else plain.transpose(turn)
+        return _turned(plain, _orientation(image))
 
 
 def transparent_share(data, opaque):
@@ -127,8 +151,7 @@ def transparent_share(data, opaque):
 
 def pixels(image):
     """Returns a gray or RGB image as uint8 [C, H, W]."""
-    array = np.asarray(image)
-    return array[np.newaxis] if array.ndim == 2 else np.ascontiguousarray(array.transpose(2, 0, 1))
+    return np.stack([np.asarray(band) for band in image.split()])
 
 
 def fit(image, rules):
@@ -218,6 +241,12 @@ def _orientation(image):
     except Exception:  # damaged metadata: the pixels are as good as without
         return 1
     return value if value in range(1, 9) else 1
+
+
+def _turned(image, orientation):
+    """The image turned upright, as EXIF's orientation says."""
+    turn = _TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)
 
 
 def _conversions(image):

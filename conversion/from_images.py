@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import sys
 from typing import Optional
 
-from conversion import choosing, decode, labels, scan, workers, writing
+from conversion import choosing, decode, kept, labels, scan, workers, writing
 from conversion.collection import find_collection, printable, read_file
 from formats import folders
-from formats.records import LevelFiles, pyramid
+from formats.records import LevelFiles, dataset_bytes, pyramid
+
+LOOK_AT = 100  # images, for one whose size says what the dataset's will be
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,10 +49,11 @@ def create(directory, source, options=Options()):
         lambda names: _in_order(names, options.shuffle))
     collection = _limited(collection, options)
     total = len(collection.names)
-    with workers.Workers(workers.count_for(total, options.workers)) as pool:
+    with workers.Workers(workers.count_for(total, options.workers)) as pool, \
+            _slots(directory, collection, options) as slots:
         _report_source(collection)
         result = scan.scan(collection, options.rules, found_labels, pool,
-                           lambda checks: writing.progress(checks, total, 'Checking'))
+                           lambda checks: writing.progress(checks, total, 'Checking'), slots)
         _report_conversions(result)
         _stop_if_unusable(source, collection, result, options)
         names = _in_order(result.names, options.shuffle)
@@ -60,17 +64,40 @@ def create(directory, source, options=Options()):
         if not options.check_only:
             with writing.new_dataset(directory, result.side, result.rules.num_channels,
                                      options.overwrite) as writer:
-                _fill(writer, pool, source, result, names)
+                _fill(writer, pool, source, result, names, slots)
                 writing.write_skipped(writer, result.unusable)
                 writer.write_sources(names)
                 if found_labels:
                     writer.write_labels(label_array, found_labels.class_names)
 
 
-def _fill(writer, pool, source, result, names):
-    """Decodes and writes the images `names`, in the worker processes."""
+def _slots(directory, collection, options):
+    """A context manager: the kept.Slots for the pixels of this collection; None if of no use."""
+    side = None if options.check_only else _expected_side(collection, options.rules)
+    if side is None:
+        return contextlib.nullcontext()
+    count, num_channels = len(collection.names), options.rules.num_channels or 3
+    parent, free = writing.free_space(directory)
+    return kept.slots(parent, count, num_channels, side,
+                      disk_bytes=(free - dataset_bytes(count, side, num_channels)) // 2)
+
+
+def _expected_side(collection, rules):
+    """The side that the first image comes to that can come to one; None = look no further."""
+    for name in collection.names[:LOOK_AT]:
+        with contextlib.suppress(decode.Unusable):
+            size = decode.upright_size(read_file(collection.path, name))
+            if not decode.size_problem(size, rules):
+                return decode.result_side(size, rules)
+    return None
+
+
+def _fill(writer, pool, source, result, names, slots):
+    """Writes the images `names`, in the worker processes; decodes those that are not kept."""
     place = (writer.directory, writer.name, result.side, result.rules.num_channels)
-    problems = pool.map(functools.partial(_convert, place, source, result.rules), enumerate(names))
+    kept_at = result.kept if slots and slots.side == result.side else {}
+    problems = pool.map(functools.partial(_convert, place, source, result.rules, slots),
+                        ((index, name, kept_at.get(name)) for index, name in enumerate(names)))
     for name, problem in zip(names, writing.progress(problems, len(names), 'Writing')):
         if problem:
             raise ValueError(f'{printable(name)}: {problem}, although it passed the check: '
@@ -78,13 +105,18 @@ def _fill(writer, pool, source, result, names):
         writer.num_images += 1
 
 
-def _convert(place, path, rules, chunk):
-    """Writes a chunk of (index, name); returns for each None or why not. Runs in a worker."""
+def _convert(place, path, rules, slots, chunk):
+    """Writes a chunk of (index, name, index in the slots or None). Runs in a worker.
+
+    Returns for each None, or why not.
+    """
     problems = []
     with LevelFiles(*place) as level_files:
-        for index, name in chunk:
+        for index, name, slot in chunk:
             try:
-                level_files.put(index, pyramid(decode.decode(read_file(path, name), rules)))
+                pixels = decode.decode(read_file(path, name), rules) if slot is None else \
+                    slots.get(slot, rules.num_channels)
+                level_files.put(index, pyramid(pixels))
                 problems.append(None)
             except decode.Unusable as error:
                 problems.append(str(error))

@@ -21,9 +21,10 @@ class Scan:
     enlarged: int       # how many images are smaller than that and will be scaled up
     misfits: int        # how many of the unusable are so for their size or shape alone
     suggestion: int     # a --resolution that fits most of the images
+    kept: dict          # {name: index in the slots} of the usable images whose pixels are there
 
 
-def scan(collection, rules, labels, workers, progress):
+def scan(collection, rules, labels, workers, progress, slots=None):
     """Returns the Scan of a collection.Collection.
 
     Args:
@@ -31,16 +32,18 @@ def scan(collection, rules, labels, workers, progress):
         labels: labels.Labels or None; an image without one is unusable.
         workers: workers.Workers.
         progress: callable that passes an iterable on and shows how far it is.
+        slots: kept.Slots, where the pixels go of images that come to their side; None = nowhere.
     """
-    facts, unusable = {}, {}
-    results = workers.map(functools.partial(_check, collection.path), collection.names)
+    facts, unusable, channels = {}, {}, {}
+    results = workers.map(functools.partial(_check, collection.path, rules, slots),
+                          enumerate(collection.names))
     for name, result in zip(collection.names, progress(results)):
         if isinstance(result, str):
             unusable[name] = result
         elif labels and name not in labels.of:
             unusable[name] = f'has no label in the {labels.source}'
         else:
-            facts[name] = result
+            facts[name], channels[name] = result
     sides = sorted(min(fact.size) for fact in facts.values()) or [256]
     suggestion = 2**max(2, sides[len(sides) // 2].bit_length() - 1)
     side = _common_side(facts, rules)
@@ -48,20 +51,36 @@ def scan(collection, rules, labels, workers, progress):
     misfits = {name: problem for name, problem in problems.items() if problem}
     facts = {name: fact for name, fact in facts.items() if name not in misfits}
     rules, conversions = _settle_channels(rules, facts)
+    # Gray files among coloured ones are decoded again, as RGB: a background may have a colour.
+    kept = {name: index for index, name in enumerate(collection.names)
+            if name in facts and channels[name] == rules.num_channels}
     return Scan(tuple(facts), {**unusable, **misfits}, dict(conversions), rules, side,
                 sum(min(fact.size) < side for fact in facts.values())
-                if rules.resize != 'none' and rules.resolution else 0, len(misfits), suggestion)
+                if rules.resize != 'none' and rules.resolution else 0, len(misfits), suggestion,
+                kept)
 
 
-def _check(path, names):
-    """For each image its Facts, or the reason (str) why it cannot be used. Runs in a worker."""
+def _check(path, rules, slots, chunk):
+    """For each (index, name) what `_check_one` returns, or the reason (str) why it cannot be used.
+
+    Runs in a worker.
+    """
     results = []
-    for name in names:
+    for index, name in chunk:
         try:
-            results.append(decode.check(read_file(path, name)))
+            results.append(_check_one(read_file(path, name), rules, slots, index))
         except decode.Unusable as error:
             results.append(str(error))
     return results
+
+
+def _check_one(data, rules, slots, index):
+    """Facts of an image, and how many channels of it are kept in its slot (0: it is not)."""
+    if slots is None:
+        return decode.check(data), 0
+    facts, pixels = decode.check_and_decode(data, rules, slots.side)
+    kept = pixels is not None and slots.put(index, pixels)
+    return facts, len(pixels) if kept else 0
 
 
 def _common_side(facts, rules):

@@ -22,12 +22,17 @@ def shuffled(num_images, shuffle=True):
     return order
 
 
-def check_space(directory, needed):
-    """Raises OSError if `needed` bytes do not fit beside `directory`; returns the free bytes."""
+def free_space(directory):
+    """The directory that exists above `directory`, which may not, and the free bytes there."""
     parent = os.path.dirname(os.path.abspath(directory))
     while not os.path.isdir(parent):
         parent = os.path.dirname(parent)
-    free = shutil.disk_usage(parent).free
+    return parent, shutil.disk_usage(parent).free
+
+
+def check_space(directory, needed):
+    """Raises OSError if `needed` bytes do not fit beside `directory`; returns the free bytes."""
+    _, free = free_space(directory)
     if needed > free:
         raise OSError(f'{directory}: the dataset needs {gigabytes(needed)}, but only '
                       f'{gigabytes(free)} are free; make room, or choose another disk or a '
