@@ -176,7 +176,8 @@ def job_of(sampler, seeds, saved):
                    saved.noise_of)
     labels_of(sampler, seeds[:1])  # checks --class_idx
     return Job(len(seeds), lambda i: f'seed{seeds[i]:04d}',
-               lambda start, stop: w_of(sampler, seeds[start:stop], start=start))
+               lambda start, stop: w_of(sampler, seeds[start:stop], start=start),
+               repeats=len(set(seeds)) < len(seeds))
 
 
 def w_path():

@@ -1,11 +1,13 @@
-"""How fast images are made: a second at several batch sizes, and the first one from a cold start.
+"""How fast images are made: a second at several batch sizes, as files, and from a cold start.
 
 Networks are of the paper's width with random weights. `of peak` is the arithmetic of the
 convolutions over the time, as a share of the best rate of large float32 convolutions measured in
-turn with it. The cold start is `generate.py` as a whole: Python, TensorFlow, the network file,
-compiling, one PNG.
+turn with it. As files: what `generate.py` does for many images, beside drawing the same number and
+keeping none, in turn. The cold start is `generate.py` as a whole: Python, TensorFlow, the network
+file, compiling, one PNG.
 
     python benchmarks/benchmark_generate.py --resolution=256 [--batches=1,16] [--rounds=5]
+        [--files=64] [--fmap_base=8192]
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ sys.path.insert(0, ROOT)
 
 from machine import ConvolutionPeak  # noqa: E402
 
+from pictures.image_files import Files, Job, write_images  # noqa: E402
+from pictures.latents import latents_of  # noqa: E402
 from training import snapshot  # noqa: E402
 from training.arithmetic import pass_flops  # noqa: E402
 from training.config import DiscriminatorConfig, GeneratorConfig  # noqa: E402
@@ -39,6 +43,32 @@ def batch_seconds(sampler, z):
     start = time.perf_counter()
     sampler.draw(z)[0].numpy()
     return time.perf_counter() - start
+
+
+def files_seconds(sampler, count, ending):
+    """Of `count` images: (drawn, and written)."""
+    z = latents_of(range(count), sampler.config.latent_size)
+    job = Job(count, str, lambda start, stop: sampler.w(z[start:stop]))
+    start = time.perf_counter()
+    for number, first in enumerate(range(0, count, sampler.minibatch), 1):
+        sampler.numbered(job.w_of(first, min(first + sampler.minibatch, count)), number)
+    between = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        written = time.perf_counter()
+        write_images(sampler, job, Files(folder, ending, 95 if ending == '.jpg' else None))
+        return between - start, time.perf_counter() - written
+
+
+def print_files(sampler, count, rounds):
+    """The share of the bare rate that is left where images become files."""
+    print('\n| files | drawn, images/s | written | share |\n| --- | --- | --- | --- |')
+    for ending in '.png', '.jpg':
+        files_seconds(sampler, 2 * sampler.minibatch, ending)  # compiles
+        found = [files_seconds(sampler, count, ending) for _ in range(rounds)]
+        drawn, written = (statistics.median(seconds) for seconds in zip(*found))
+        share = statistics.median(bare / whole for bare, whole in found)
+        print(f'| {count} of {ending[1:].upper()} | {count / drawn:.2f} | {count / written:.2f} | '
+              f'{share:.3f} |')
 
 
 def cold_start_seconds(path, directory):
@@ -54,8 +84,10 @@ def main():
     parser.add_argument('--resolution', type=int, default=256)
     parser.add_argument('--batches', default='1,16')
     parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--files', type=int, default=64, help='images that are written')
+    parser.add_argument('--fmap_base', type=int, default=8192, help='less = a narrower network')
     args = parser.parse_args()
-    G = Generator(GeneratorConfig(resolution=args.resolution))
+    G = Generator(GeneratorConfig(resolution=args.resolution, fmap_base=args.fmap_base))
     sampler = Sampler(G, compiled=True)
     peak, flops = ConvolutionPeak(), pass_flops(G.config, args.resolution)
     latents = {int(batch): tf.random.normal([int(batch), G.config.latent_size])
@@ -72,6 +104,7 @@ def main():
     for batch, found in seconds.items():
         rate = batch / statistics.median(found)
         print(f'| {batch} | {rate:.2f} | {rate * flops / peak.best:.2f} |')
+    print_files(sampler, args.files, args.rounds)
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, 'network.safetensors')
         D = Discriminator(DiscriminatorConfig(resolution=args.resolution))

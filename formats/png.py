@@ -12,6 +12,7 @@ from formats.files import write_atomically
 
 LAST_BYTES = {'.png': b'\0\0\0\0IEND\xaeB`\x82', '.jpg': b'\xff\xd9'}  # {ending: of its files}
 JPEG_SIDE = 65500  # pixels at most
+PNG_LEVEL = 4      # of 1..9: smooth images take half the time of 6, Pillow's default, for 2% more
 
 
 def pillow(image):
@@ -34,7 +35,7 @@ def encoded(image, ending, quality=None):
     if ending == '.jpg':
         picture.save(data, format='JPEG', quality=quality)
     else:
-        picture.save(data, format='PNG')
+        picture.save(data, format='PNG', compress_level=PNG_LEVEL)
     return data.getvalue()
 
 

@@ -1,4 +1,7 @@
-"""Writes a file for each of many images, in constant memory; leaves out those that are there."""
+"""Writes a file for each of many images, in constant memory; leaves out those that are there.
+
+Files are encoded and written in threads while the next images are drawn.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,11 @@ from typing import Callable, Optional
 
 import numpy as np
 
+from conversion.workers import available
+from formats.behind import Behind
 from formats.files import write_atomically
 from formats.png import encoded, is_whole, pixels
+from training.sampler import as_uint8
 
 MINIBATCHES = 16  # whose w are made at once: with a multiple of 8 rows, products of matrices have
                   # the same bits as with all rows
@@ -58,12 +64,21 @@ class Job:
     w_of: Callable     # (start, stop) -> w [stop - start, L, dlatent_size] of these images
     noise_of: Optional[Callable] = None  # (start, count) -> noise maps [count, H, W, 1] of these;
                                          # None = as the sampler has it
+    repeats: bool = False  # a name may come more than once; its last image is the one that stays
 
 
 def _minibatch(sampler, job, number, w):
-    """The images uint8 [n, H, W, C] of the minibatch `number`, from 0 up, whose w is given."""
+    """The images of the minibatch `number`, from 0 up, whose w is given: a uint8 [n, H, W, C]
+    tensor, which a GPU may still be computing."""
     noise = job.noise_of and job.noise_of(number * sampler.minibatch, len(w))
-    return sampler.numbered(w, number + 1, noise)
+    return sampler.numbered(w, number + 1, noise, convert=as_uint8)
+
+
+def _save(files, images, names):
+    """Writes those of a minibatch that have a name: {number in the minibatch: name}."""
+    images = np.asarray(images)
+    for i, name in names.items():
+        files.save(name, images[i])
 
 
 def check_existing(sampler, job, files):
@@ -76,7 +91,7 @@ def check_existing(sampler, job, files):
         return
     number, size = first // sampler.minibatch, sampler.minibatch
     w = job.w_of(number * size, min((number + 1) * size, job.count))
-    for i, image in enumerate(_minibatch(sampler, job, number, w), number * size):
+    for i, image in enumerate(np.asarray(_minibatch(sampler, job, number, w)), number * size):
         if files.has(job.name_of(i)):
             files.check_same(job.name_of(i), image)
 
@@ -96,16 +111,16 @@ def write_images(sampler, job, files, skip_existing=False, take_w=None, progress
     def w_of_group(number):
         return job.w_of(number * group, min((number + 1) * group, job.count))
 
-    for number in progress(range(math.ceil(job.count / size))):
-        start = number * size
-        if take_w and start % group == 0:
-            take_w(w_of_group(start // group))
-        missing = [i for i in range(start, min(start + size, job.count))
-                   if not (skip_existing and files.has(job.name_of(i)))]
-        if missing:
-            w = w_of_group(start // group)[start % group:][:size]
-            images = _minibatch(sampler, job, number, w)
-            for i in missing:
-                files.save(job.name_of(i), images[i - start])
-        written += len(missing)
+    with Behind(1 if job.repeats else available()) as behind:
+        for number in progress(range(math.ceil(job.count / size))):
+            start = number * size
+            if take_w and start % group == 0:
+                take_w(w_of_group(start // group))
+            names = {i: job.name_of(start + i) for i in range(min(size, job.count - start))}
+            missing = {i: name for i, name in names.items()
+                       if not (skip_existing and files.has(name))}
+            if missing:
+                w = w_of_group(start // group)[start % group:][:size]
+                behind.run(_save, files, _minibatch(sampler, job, number, w), missing)
+            written += len(missing)
     return written

@@ -1,5 +1,7 @@
 """Many images: the same files however the work is parted, carried on with where it stopped."""
 
+import dataclasses
+import threading
 import tracemalloc
 
 import numpy as np
@@ -82,7 +84,7 @@ def test_memory_does_not_grow_with_the_number_of_images(sampler, tmp_path):
     class Flat:
         minibatch = 64
 
-        def numbered(self, w, number, noise):
+        def numbered(self, w, number, noise, convert):
             return np.zeros([len(w), 8, 8, 1], np.uint8)
 
     def peak(count):
@@ -95,6 +97,43 @@ def test_memory_does_not_grow_with_the_number_of_images(sampler, tmp_path):
 
     peak(2000)
     assert peak(50000) < peak(2000) * 1.5 + 1e5
+
+
+def test_the_next_minibatch_is_drawn_while_files_are_written(sampler, tmp_path):
+    drawn_next = threading.Event()
+
+    class Slow(Files):
+        def save(self, name, image):
+            assert drawn_next.wait(30), 'the second minibatch was never drawn'
+            return super().save(name, image)
+
+    def w_of(start, stop):
+        return sampler.w(latents_of(range(start, stop), 6))
+
+    def noise_of(start, count):  # asked for as a minibatch is drawn
+        if start:
+            drawn_next.set()
+        return None
+
+    write_images(sampler, Job(6, str, w_of, noise_of), Slow(str(tmp_path)))
+    assert len(contents(tmp_path)) == 6
+
+
+def test_a_file_that_cannot_be_written_ends_the_job_and_is_named(sampler, tmp_path):
+    (tmp_path / 'seed0004.png').mkdir()
+    with pytest.raises(OSError, match='seed0004.png could not be written'):
+        write_images(sampler, job_of(sampler), Files(str(tmp_path)))
+    assert not list(tmp_path.glob('*.part'))
+
+
+def test_the_last_of_images_of_one_name_stays(sampler, tmp_path):
+    job, files = job_of(sampler, 41), Files(str(tmp_path))
+    write_images(sampler, job, files)
+    twice = dataclasses.replace(job, name_of=lambda i: ('even', 'odd')[i % 2], repeats=True)
+    write_images(sampler, twice, files)
+    found = contents(tmp_path)
+    assert found['even.png'] == found['seed0040.png'] != found['seed0038.png']
+    assert found['odd.png'] == found['seed0039.png']
 
 
 @pytest.mark.parametrize('ending', ['.png', '.jpg'])

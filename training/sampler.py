@@ -31,7 +31,8 @@ def to_float(images):
 
 
 def as_uint8(images):
-    """uint8 tensors of images float32 [N, H, W, C], [-1, 1], truncated as `to_uint8` does."""
+    """uint8 tensors of images [N, H, W, C], [-1, 1], truncated as `to_uint8` does."""
+    images = tf.cast(images, tf.float32)
     return tf.cast(tf.clip_by_value(images * 127.5 + 128, 0, 255), tf.uint8)
 
 
@@ -228,7 +229,7 @@ class Sampler:
                                for start in range(0, len(w), self.minibatch)))
 
     def numbered(self, w, number, noise=None, convert=to_uint8):
-        """Images [N, H, W, C] of one minibatch of w, N <= minibatch.
+        """Images [N, H, W, C] of one minibatch of w, N <= minibatch; tensors with `as_uint8`.
 
         Random noise is that of the minibatch `number`, from 1 up, of all that a new sampler draws:
         a job can leave some of its minibatches out, and the others stay as they are.
