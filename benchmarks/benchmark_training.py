@@ -44,9 +44,10 @@ class Training:
 
     augment: AugmentConfig of what D is shown; None = images as they are.
     jit_compile: compile the iteration by XLA.
+    replicas: Replicas that share the minibatch; None = those of `args`.
     """
 
-    def __init__(self, args, precision, augment=None, jit_compile=None):
+    def __init__(self, args, precision, augment=None, jit_compile=None, replicas=None):
         import numpy as np
         import tensorflow as tf
 
@@ -60,12 +61,13 @@ class Training:
             tf.config.set_logical_device_configuration(
                 tf.config.list_physical_devices('CPU')[0],
                 [tf.config.LogicalDeviceConfiguration()] * args.virtual_cpus)
-        replicas = local_replicas(args.num_gpus)
+        replicas = replicas or local_replicas(args.num_gpus)
         config = self.config = config_of(args, precision, replicas.count)
         state = TrainingState(config.G, config.D, Precision(precision), replicas.strategy, augment)
-        shape = [args.minibatch, args.resolution, args.resolution, 3]
+        share = args.minibatch // replicas.workers
+        shape = [share, args.resolution, args.resolution, 3]
         images = tf.constant(np.random.default_rng(0).integers(256, size=shape), tf.uint8)
-        labels = tf.zeros([args.minibatch, 0])
+        labels = tf.zeros([share, 0])
         iterate = compiled_iteration(state, config, replicas, 0, args.minibatch, jit_compile)
         scalars = [tf.constant(value) for value in (0.0, 0.001, 0.001, 0.999)]
         place = tf.constant(0, tf.int64), tf.constant(0, tf.int64)   # of the run's random numbers

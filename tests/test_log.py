@@ -3,8 +3,11 @@
 import json
 import re
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
+from formats import png
 from runs.log import RunLog, format_time
 from training.progress import tick_line
 
@@ -57,3 +60,22 @@ def test_a_slow_phase_says_its_seconds(tmp_path, capsys):
     log.close()
     assert re.fullmatch(r'Compiling \.\.\. \d+\.\ds\n', capsys.readouterr().out)
     assert re.fullmatch(r'Compiling \.\.\. \d+\.\ds\n', (tmp_path / 'log.txt').read_text())
+
+
+def test_a_grid_is_told_as_tensorflow_tells_pictures(tmp_path):
+    picture = np.random.RandomState(0).randint(0, 256, [9, 5, 3]).astype(np.uint8)
+    log = RunLog(str(tmp_path / 'ours'), 1)
+    log.picture('fakes', png.encoded(picture, '.png'), picture.shape, 70)
+    log.close()
+    with tf.summary.create_file_writer(str(tmp_path / 'theirs')).as_default(step=70):
+        tf.summary.image('fakes', picture[None])
+    found = []
+    for name in 'ours', 'theirs':
+        path, = (tmp_path / name).glob('events*')
+        event, = [event for event in tf.compat.v1.train.summary_iterator(str(path))
+                  if event.summary.value]
+        value, = event.summary.value
+        width, height, data = tf.make_ndarray(value.tensor)
+        np.testing.assert_array_equal(png.pixels(data), picture)
+        found.append((event.step, value.tag, value.metadata, width, height))
+    assert found[0] == found[1] and found[0][3:] == (b'5', b'9')

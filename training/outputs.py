@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from formats.png import save_png
+from formats.files import write_atomically
+from formats.png import encoded
 from runs.directory import FINAL, remove_old_snapshots, snapshot_name
 from runs.snapshot_metrics import SnapshotMetrics
 from training import snapshot
@@ -51,9 +52,9 @@ class Outputs:
 
     def _save_grid(self, name, file_name, picture):
         """A picture, uint8 [H, W, C], as a file and for TensorBoard."""
-        path = os.path.join(self.run_dir, file_name)
-        self.log.disk.write(file_name, lambda: save_png(path, picture))
-        self.log.images(name, picture, self.state.nimg)
+        png, path = encoded(picture, '.png'), os.path.join(self.run_dir, file_name)
+        self.log.disk.write(file_name, lambda: write_atomically(path, png, durable=False))
+        self.log.picture(name, png, picture.shape, self.state.nimg)
 
     def _held(self, sched):
         """What a network file of this moment holds."""
