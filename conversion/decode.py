@@ -86,7 +86,7 @@ def check(data):
 
 
 def upright_size(data):
-    """(width, height) of the image in `data` (bytes), of which only the head is read."""
+    """(width, height) of the image in `data` (bytes), as its head says: nothing is decoded."""
     with _reasons():
         image = _open(data)
         return image.size[::-1] if _orientation(image) >= 5 else image.size

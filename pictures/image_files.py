@@ -21,6 +21,7 @@ from training.sampler import as_uint8
 
 MINIBATCHES = 16  # whose w are made at once: with a multiple of 8 rows, products of matrices have
                   # the same bits as with all rows
+MAX_THREADS = 16  # that write; each has a minibatch in work and one waiting
 ROUNDING = 0.5    # of 255, on average: what another machine may draw differently
 
 
@@ -68,8 +69,10 @@ class Job:
 
 
 def _minibatch(sampler, job, number, w):
-    """The images of the minibatch `number`, from 0 up, whose w is given: a uint8 [n, H, W, C]
-    tensor, which a GPU may still be computing."""
+    """The images, a uint8 tensor [n, H, W, C], of the minibatch `number`, from 0 up, of this w.
+
+    A GPU may still be computing them when they are returned.
+    """
     noise = job.noise_of and job.noise_of(number * sampler.minibatch, len(w))
     return sampler.numbered(w, number + 1, noise, convert=as_uint8)
 
@@ -111,7 +114,7 @@ def write_images(sampler, job, files, skip_existing=False, take_w=None, progress
     def w_of_group(number):
         return job.w_of(number * group, min((number + 1) * group, job.count))
 
-    with Behind(1 if job.repeats else available()) as behind:
+    with Behind(1 if job.repeats else min(available(), MAX_THREADS)) as behind:
         for number in progress(range(math.ceil(job.count / size))):
             start = number * size
             if take_w and start % group == 0:
