@@ -76,9 +76,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--resolution', type=int, default=1024, help=f'at least {SIDE}')
     parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--fmap_base', type=int, default=8192, help='less = narrower networks')
     parser.add_argument('--directory', help="on the disk to measure; default: the system's")
     args = parser.parse_args()
-    config = run_config('auto', 'noise', args.resolution, 3, 0)
+    config = run_config('auto', 'noise', args.resolution, 3, 0,
+                        {'fmap_base': args.fmap_base})
     state = TrainingState(config.G, config.D)
     picture = sheet(args.resolution)
     with tempfile.TemporaryDirectory(dir=args.directory) as directory:

@@ -21,6 +21,7 @@ sys.path.append(str(BENCHMARKS))
 
 import cost_growth  # noqa: E402
 import eta  # noqa: E402
+import scaling  # noqa: E402
 import training_troubles  # noqa: E402
 
 
@@ -82,8 +83,12 @@ def test_the_pipeline_is_compared_with_training():
 
 
 def test_generating_is_timed_from_a_cold_start_too():
-    text = printed_by('benchmark_generate.py', '--resolution=8', '--batches=1,4', '--rounds=1')
-    assert [row[0] for row in rows_of(text)] == ['batch', '1', '4']
+    text = printed_by('benchmark_generate.py', '--resolution=8', '--batches=1,4', '--rounds=1',
+                      '--files=3', '--fmap_base=64')
+    _, one, four, _, png, jpg = rows_of(text)
+    assert [one[0], four[0], png[0], jpg[0]] == ['1', '4', '3 of PNG', '3 of JPG']
+    for _, drawn, written, share in (png, jpg):
+        assert float(written) / float(drawn) == pytest.approx(float(share), rel=0.02)
     assert float(re.search(r'cold start: ([\d.]+) s', text)[1]) > 1
 
 
@@ -129,6 +134,7 @@ TINY = ['--total_kimg=0.32', '--lod_training_kimg=0.016', '--lod_transition_kimg
         '--dlatent_size=8', '--mapping_fmaps=8', '--mapping_layers=1']
 
 
+@pytest.mark.slow  # real trainings
 def test_troubles_are_trained_and_drawn(tmp_path):
     text = printed_by('training_troubles.py', f'--outdir={tmp_path}', '--only=memorising',
                       *TINY)
@@ -138,6 +144,7 @@ def test_troubles_are_trained_and_drawn(tmp_path):
     assert len(re.findall(r'^few .* loss_D ', text, re.M)) > 3
 
 
+@pytest.mark.slow  # real trainings
 def test_the_lowered_rate_goes_on_where_the_high_one_ended(tmp_path):
     lab = training_troubles.Lab(str(tmp_path), 0.256, TINY[1:])
     training_troubles.make_data(lab)
@@ -200,3 +207,43 @@ def test_the_report_on_a_gpu_is_written_without_one(tmp_path):
     assert float(days[4].split()[0]) > float(days[1].split()[0]) > 0
     assert Image.open(tmp_path / 'rates.png').size == (880, 495)
     assert any((tmp_path / 'trace').rglob('*.pb'))
+
+
+def test_conversion_is_timed_with_pixels_kept_and_without():
+    text = printed_by('benchmark_dataset_tool.py', '--num_images=12', '--rounds=1', '--workers=1')
+    rates = dict(re.findall(r'1 worker, (\w+): (\d+) images/s', text))
+    assert list(rates) == ['memory', 'disk', 'twice'] and all(int(rate) > 0 for rate in
+                                                              rates.values())
+
+
+def test_a_ring_passes_each_byte_twice_less_what_stays():
+    assert scaling.exchange_seconds(8e9, 8, 1e9, 1e8) == pytest.approx(14)
+    assert scaling.exchange_seconds(8e9, 2, 1e9, 1e8) == pytest.approx(8)
+    assert scaling.exchange_seconds(8e9, 32, 1e9, 1e8) == pytest.approx(14 + 120)
+
+
+def test_replicas_and_workers_share_a_minibatch(monkeypatch):
+    monkeypatch.setattr(sys, 'argv', ['scaling.py', '--resolution=8', '--minibatch=8',
+                                      '--fmap_base=64', '--iterations=1', '--rounds=2'])
+    args = scaling.arguments()
+    assert scaling.seconds_of(args, replicas=2) > 0
+    assert scaling.seconds_of(args, workers=2) > 0
+
+
+def test_operations_of_an_iteration_are_added_up():
+    text = printed_by('profile_ops.py', '--resolution=8', '--minibatch=4', '--fmap_max=8',
+                      '--iterations=2')
+    _, *rows, total = rows_of(text)
+    assert any('Conv2DBackpropFilter' in row[0] for row in rows)
+    assert sum(float(row[1]) for row in rows) <= float(total[1]) * 1.01
+    assert not any('Process' in row[0] for row in rows)  # the executor's own, not an operation
+
+
+def test_files_are_timed_with_what_they_hold(tmp_path):
+    rows = rows_of(printed_by('benchmark_files.py', '--resolution=256', '--fmap_base=512',
+                              '--rounds=1', f'--directory={tmp_path}'))
+    seconds = {name: float(found) for name, _, found, _ in rows[1:]}
+    assert list(seconds) == ['checkpoint', 'of this, flushing', 'network snapshot', 'sheet',
+                             'of this, encoding']
+    assert seconds['of this, flushing'] <= seconds['checkpoint']
+    assert list(tmp_path.iterdir()) == []
