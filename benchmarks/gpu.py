@@ -276,8 +276,9 @@ def report(rows, outcome, found, generated, inception, sizes, width):
 
 
 def draw(found, path):
-    """A PNG: images/s by resolution, a line for each precision, dashed with XLA."""
+    """A PNG: images/s by resolution, a line for each precision, dashed and hollow with XLA."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogFormatter
     figure = Figure((8, 4.5), layout='constrained', dpi=110)
     axes = figure.subplots()
     colors = {}
@@ -285,11 +286,15 @@ def draw(found, path):
         points = [(row['resolution'], row['images_per_sec']) for row in rows if 'resolution' in row]
         if points:
             color = colors.setdefault(name.partition(',')[0], f'C{len(colors)}')
+            by_xla = name.endswith('XLA')
             axes.plot(*zip(*points), marker='o', color=color, label=name,
-                      linestyle='--' if name.endswith('XLA') else '-')
+                      markerfacecolor='white' if by_xla else color,
+                      linestyle='--' if by_xla else '-')
     axes.set_xscale('log', base=2)
     axes.set_yscale('log')
     axes.xaxis.set_major_formatter('{x:.0f}')
+    axes.yaxis.set_major_formatter('{x:g}')
+    axes.yaxis.set_minor_formatter(LogFormatter())  # shown within few powers of ten only
     axes.set_xlabel('resolution')
     axes.set_ylabel('images a second, training')
     axes.grid(alpha=0.3)
