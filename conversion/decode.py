@@ -19,6 +19,8 @@ MAX_PIXELS = Image.MAX_IMAGE_PIXELS  # 89 million, where Pillow starts to warn o
 CROPS = ('none', 'center', 'pad')
 RESIZES = {'lanczos': Image.Resampling.LANCZOS, 'box': Image.Resampling.BOX, 'none': None}
 _GRAY_MODES = ('1', 'L', 'LA', 'La', 'I', 'I;16', 'I;16B', 'I;16L', 'I;16N')
+_DRAFTED = ('JPEG', 'MPO')  # can be read to fewer pixels
+_MUCH_LARGER = 3            # times the dataset's side
 _EXIF_ORIENTATION = 0x0112
 _TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
           4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
@@ -95,10 +97,16 @@ def upright_size(data):
 def check_and_decode(data, rules, side):
     """Like `check`, and the pixels, where they fit a dataset of this side.
 
+    A JPEG much larger than that is only checked, a tenth of the work: what is wrong with a folder
+    of photographs should show soon.
+
     Returns:
         Facts and uint8 [C, side, side], or Facts and None. Where `rules` leave the number of
         channels open, it is 1 for a gray file and else 3.
     """
+    with _reasons(), _open(data) as image:
+        if image.format in _DRAFTED and min(image.size) >= _MUCH_LARGER * side:
+            return check(data), None
     facts, image = _checked(data, rules)
     if size_problem(facts.size, rules) or result_side(facts.size, rules) != side:
         return facts, None
@@ -112,7 +120,7 @@ def _checked(data, rules, draft=False):
     with _reasons():
         image = _open(data)
         size, gray, conversions = image.size, image.mode in _GRAY_MODES, _conversions(image)
-        if draft and image.format in ('JPEG', 'MPO'):  # all of the file is read nevertheless
+        if draft and image.format in _DRAFTED:  # all of the file is read nevertheless
             image.draft(image.mode, (size[0] // 8, size[1] // 8))
         plain = _plain(image, rules)
         orientation = _orientation(image)

@@ -19,7 +19,7 @@ def folder_of_all_kinds(tmp_path):
     folder, random = tmp_path / 'in', np.random.RandomState(1)
     folder.mkdir()
     for index, (mode, size, kind) in enumerate([
-            ('RGB', (40, 40), 'png'), ('RGB', (64, 48), 'jpg'), ('L', (48, 64), 'png'),
+            ('RGB', (40, 40), 'png'), ('RGB', (64, 44), 'jpg'), ('L', (48, 64), 'png'),
             ('RGBA', (40, 56), 'png'), ('LA', (40, 56), 'png'), ('RGB', (33, 70), 'jpg')]):
         channels = len(Image.new(mode, (1, 1)).getbands())
         noise = random.randint(0, 256, [size[1], size[0], channels]).astype(np.uint8)
@@ -77,6 +77,16 @@ def test_the_dataset_is_the_same_wherever_pixels_are_kept(tmp_path, mixed, rules
         found.append(digests(tmp_path / place / 'x'))
         assert workers == 2 or len(again) == expected  # other processes do not count here
     assert found[0] == found[1] == found[2]
+
+
+def test_photographs_much_larger_than_the_dataset_are_checked_quickly(tmp_path, monkeypatch):
+    (tmp_path / 'in').mkdir()
+    for name, side in (('large.jpg', 48), ('less.jpg', 47), ('large.png', 48)):
+        Image.new('RGB', (side, 60), (200, side, 40)).save(tmp_path / 'in' / name)
+    again = counted(monkeypatch)
+    from_images.create(str(tmp_path / 'x'), str(tmp_path / 'in'),
+                       from_images.Options(Rules(16, crop='center'), workers=1))
+    assert again == [(tmp_path / 'in/large.jpg').read_bytes()]
 
 
 def test_images_beyond_memory_go_to_the_disk_and_beyond_that_nowhere(tmp_path, monkeypatch):
