@@ -19,8 +19,7 @@ MAX_PIXELS = Image.MAX_IMAGE_PIXELS  # 89 million, where Pillow starts to warn o
 CROPS = ('none', 'center', 'pad')
 RESIZES = {'lanczos': Image.Resampling.LANCZOS, 'box': Image.Resampling.BOX, 'none': None}
 _GRAY_MODES = ('1', 'L', 'LA', 'La', 'I', 'I;16', 'I;16B', 'I;16L', 'I;16N')
-_DRAFTED = ('JPEG', 'MPO')  # can be read to fewer pixels
-_MUCH_LARGER = 3            # times the dataset's side
+_MUCH_LARGER = 3  # times the dataset's side
 _EXIF_ORIENTATION = 0x0112
 _TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
           4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
@@ -84,7 +83,7 @@ def check(data):
     Raises:
         Unusable: it cannot.
     """
-    return _checked(data, Rules(num_channels=3), draft=True)[0]
+    return _checked(data, Rules(num_channels=3), draft_from=0)[0]
 
 
 def upright_size(data):
@@ -104,30 +103,32 @@ def check_and_decode(data, rules, side):
         Facts and uint8 [C, side, side], or Facts and None. Where `rules` leave the number of
         channels open, it is 1 for a gray file and else 3.
     """
-    with _reasons(), _open(data) as image:
-        if image.format in _DRAFTED and min(image.size) >= _MUCH_LARGER * side:
-            return check(data), None
-    facts, image = _checked(data, rules)
-    if size_problem(facts.size, rules) or result_side(facts.size, rules) != side:
+    facts, image = _checked(data, rules, draft_from=_MUCH_LARGER * side)
+    if image is None or size_problem(facts.size, rules) or result_side(facts.size, rules) != side:
         return facts, None
     with _reasons():
         return facts, pixels(fit(image, rules))
 
 
-def _checked(data, rules, draft=False):
-    """Facts, and the upright image, of which a draft has fewer pixels if that is faster."""
+def _checked(data, rules, draft_from):
+    """Facts, and the upright image; None for a JPEG whose sides have `draft_from` pixels or more.
+
+    To see that such a file can be decoded, it is read to fewer pixels, which is faster.
+    """
     verify(data)
     with _reasons():
         image = _open(data)
         size, gray, conversions = image.size, image.mode in _GRAY_MODES, _conversions(image)
-        if draft and image.format in _DRAFTED:  # all of the file is read nevertheless
+        is_draft = image.format in ('JPEG', 'MPO') and min(size) >= draft_from
+        if is_draft:  # all of the file is read nevertheless
             image.draft(image.mode, (size[0] // 8, size[1] // 8))
         plain = _plain(image, rules)
         orientation = _orientation(image)
         if orientation != 1:
             size = size[::-1] if orientation >= 5 else size
             conversions = ('turned upright as EXIF says', *conversions)
-        return Facts(size, gray, conversions), _turned(plain, orientation)
+        return (Facts(size, gray, conversions),
+                None if is_draft else _turned(plain, orientation))
 
 
 def decode(data, rules):
