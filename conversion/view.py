@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import json
 import os
 import re
@@ -11,6 +10,7 @@ from PIL import Image, ImageShow
 
 from conversion import contact_sheets, workers, writing
 from conversion.labels import DEFAULT_FILE, class_numbers
+from formats.behind import Behind
 from formats.png import grid, grid_size, pillow, save_png
 from training.dataset import TFRecordDataset
 
@@ -84,12 +84,11 @@ def extract(directory, output_dir):
 
     def save(index):
         save_png(os.path.join(output_dir, names[index]),
-                        data.read(data.resolution, [index])[0])
+                 data.read(data.resolution, [index])[0])
 
-    with concurrent.futures.ThreadPoolExecutor(workers.available()) as pool:
-        for _ in writing.progress(pool.map(save, range(data.num_images)), data.num_images,
-                                  'Extracting'):
-            pass
+    with Behind(workers.available()) as behind:
+        for index in writing.progress(range(data.num_images), data.num_images, 'Extracting'):
+            behind.run(save, index)
     if data.label_size:
         _write_labels(os.path.join(output_dir, DEFAULT_FILE), names, data, classes)
     print(f'Written  {data.num_images:,} images to {output_dir}')
