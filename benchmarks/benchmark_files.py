@@ -14,6 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
+from unittest import mock
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')  # before TensorFlow is imported: no banner
 
@@ -37,32 +38,21 @@ def size_of(path):
     return sum(size_of(entry.path) for entry in os.scandir(path))
 
 
+def seconds_of(function, *args):
+    """Of one call."""
+    start = time.perf_counter()
+    function(*args)
+    return time.perf_counter() - start
+
+
 def checkpoint_seconds(state, directory):
-    """(seconds in all, of these flushing, bytes) of a checkpoint."""
+    """(seconds in all, of these flushing) of a checkpoint."""
     flushing, flush = [], checkpoints._flush
-
-    def timed(path):
-        start = time.perf_counter()
-        flush(path)
-        flushing.append(time.perf_counter() - start)
-
     state.nimg.assign_add(1)  # one that is not there yet
     kept = checkpoints.Checkpoints(state, directory, keep=1)
-    checkpoints._flush = timed
-    try:
-        start = time.perf_counter()
-        kept.save()
-        seconds = time.perf_counter() - start
-    finally:
-        checkpoints._flush = flush
-    return seconds, sum(flushing), size_of(directory)
-
-
-def snapshot_seconds(state, path):
-    """(seconds in all, bytes) of a network snapshot, flushed."""
-    start = time.perf_counter()
-    snapshot.save(path, state.G, state.D, state.Gs)
-    return time.perf_counter() - start, size_of(path)
+    with mock.patch.object(checkpoints, '_flush',
+                           lambda path: flushing.append(seconds_of(flush, path))):
+        return seconds_of(kept.save), sum(flushing)
 
 
 def sheet(resolution):
@@ -84,27 +74,22 @@ def main():
     state = TrainingState(config.G, config.D)
     picture = sheet(args.resolution)
     with tempfile.TemporaryDirectory(dir=args.directory) as directory:
-        path = os.path.join(directory, 'sheet.png')
-        rows = {'checkpoint': [], 'of this, flushing': [], 'network snapshot': [],
-                'sheet': [], 'of this, encoding': []}
+        kept, network, png = (os.path.join(directory, name) for name in
+                              ('checkpoints', 'network.safetensors', 'sheet.png'))
+        found = {'checkpoint': [], 'of this, flushing': [], 'network snapshot': [], 'sheet': [],
+                 'of this, encoding': []}
         for _ in range(args.rounds):
-            seconds, flushing, size = checkpoint_seconds(state, os.path.join(directory, 'all'))
-            rows['checkpoint'].append((seconds, size))
-            rows['of this, flushing'].append((flushing, size))
-            rows['network snapshot'].append(
-                snapshot_seconds(state, os.path.join(directory, 'network.safetensors')))
-            start = time.perf_counter()
-            save_png(path, picture)
-            rows['sheet'].append((time.perf_counter() - start, size_of(path)))
-            start = time.perf_counter()
-            data = encoded(picture, '.png')
-            rows['of this, encoding'].append((time.perf_counter() - start, len(data)))
+            for name, seconds in zip(found, (
+                    *checkpoint_seconds(state, kept),
+                    seconds_of(snapshot.save, network, state.G, state.D, state.Gs),
+                    seconds_of(save_png, png, picture), seconds_of(encoded, picture, '.png'))):
+                found[name].append(seconds)
+        sizes = [size_of(path) for path in (kept, kept, network, png, png)]
     print(f'{args.resolution}x{args.resolution}, sheet of {picture.shape[1]}x{picture.shape[0]}\n\n'
           '| | MB | seconds | rounds |\n| --- | --- | --- | --- |')
-    for name, found in rows.items():
-        print(f'| {name} | {found[-1][1] / 1e6:.0f} | '
-              f'{statistics.median(seconds for seconds, _ in found):.2f} | '
-              f'{", ".join(f"{seconds:.2f}" for seconds, _ in found)} |')
+    for size, (name, seconds) in zip(sizes, found.items()):
+        print(f'| {name} | {size / 1e6:.0f} | {statistics.median(seconds):.2f} | '
+              f'{", ".join(f"{one:.2f}" for one in seconds)} |')
 
 
 if __name__ == '__main__':

@@ -9,8 +9,8 @@ others.
 Reckoned: the arithmetic of an iteration over a GPU's rate, and the bytes of all gradients over the
 links' (a ring: each byte passes 2 (n - 1) / n times), one after the other, as here.
 
-    python benchmarks/scaling.py [--resolution=32 --minibatch=32 --preset=digits]
-        [--tflops=495 --nvlink=450 --network=50,12.5] [--arithmetic_only]
+    python benchmarks/scaling.py [--tflops=495 --nvlink=450 --network=50,12.5] [--arithmetic_only]
+        [--resolution=32 --minibatch=32, or what else benchmark_training.py takes]
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ sys.path[:0] = [HERE, os.path.dirname(HERE)]
 import benchmark_training  # noqa: E402
 
 REPLICAS, WORKERS = (1, 2, 4, 8), (1, 2, 4)
+OPTIONS = ('--preset=digits', '--minibatch=32', '--iterations=5', '--rounds=4')  # unless given
 GPUS = (8, 16, 32, 64, 128, 256, 512)
 PER_MACHINE, PER_GPU = 8, 4  # GPUs; images of the largest size, a group of minibatch stddev
 
@@ -42,22 +43,22 @@ def addresses(count):
     return [f'127.0.0.1:{port}' for port in ports]
 
 
-def work(args):
+def work(args, workers):
     """One process: iterations in step with the others; prints their seconds."""
     from training.cluster import cluster_replicas, find_cluster
-    replicas = cluster_replicas(find_cluster(os.environ)) if args.workers > 1 else None
+    replicas = cluster_replicas(find_cluster(os.environ)) if workers > 1 else None
     training = benchmark_training.Training(args, 'float32', replicas=replicas)
     training.warm_up()
     print('SECONDS', json.dumps(training.seconds(args.iterations * args.rounds)), flush=True)
 
 
-def seconds_of(args, replicas=1, workers=1):
-    """Median of an iteration whose minibatch is shared by replicas, or by worker processes."""
-    options = [f'--{name}={getattr(args, name)}' for name in
-               ('resolution', 'minibatch', 'preset', 'iterations', 'rounds', 'fmap_base',
-                'fmap_max') if getattr(args, name) is not None]
+def seconds_of(options, replicas=1, workers=1):
+    """Median of an iteration whose minibatch is shared by replicas, or by worker processes.
+
+    options: of benchmark_training.py.
+    """
     command = [sys.executable, os.path.abspath(__file__), '--serve', f'--workers={workers}',
-               f'--num_gpus={replicas}', *options,
+               *options, f'--num_gpus={replicas}',
                *([f'--virtual_cpus={replicas}'] if replicas > 1 else [])]
     hosts = addresses(workers)
     processes = [subprocess.Popen(
@@ -72,13 +73,13 @@ def seconds_of(args, replicas=1, workers=1):
     return statistics.median(json.loads(line.removeprefix('SECONDS ')))
 
 
-def print_measured(args):
-    """The table of seconds, beside the line through two of them."""
+def print_measured(args, options):
+    """The table of seconds, beside the line through two of them. options: as for `seconds_of`."""
     print(f'\n{args.resolution}x{args.resolution}, {args.minibatch} images in all, '
           f'{os.cpu_count()} cores\n\n| shared by | seconds | times one | a + b n says | off |\n'
           '| --- | --- | --- | --- | --- |')
     for what, counts in (('replicas', REPLICAS), ('workers', WORKERS)):
-        found = {count: seconds_of(args, **{what: count}) for count in counts}
+        found = {count: seconds_of(options, **{what: count}) for count in counts}
         middle = counts[len(counts) // 2]
         slope = (found[middle] - found[1]) / (middle - 1)
         for count, seconds in found.items():
@@ -126,35 +127,23 @@ def print_arithmetic(args):
               f'{" | ".join(cells)} |')
 
 
-def arguments():
+def main():
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('--resolution', type=int, default=32)
-    parser.add_argument('--minibatch', type=int, default=32, help='images of all replicas')
-    parser.add_argument('--preset', default='digits')
-    parser.add_argument('--fmap_base', type=int)
-    parser.add_argument('--fmap_max', type=int)
-    parser.add_argument('--iterations', type=int, default=5, help='in each round')
-    parser.add_argument('--rounds', type=int, default=4)
     parser.add_argument('--tflops', type=float, default=495, help='of a GPU; the default is half '
                         "of an H100's bfloat16 peak")
     parser.add_argument('--nvlink', type=float, default=450, help='GB/s between GPUs of a machine')
     parser.add_argument('--network', default='400,50,12.5', help='GB/s between machines')
     parser.add_argument('--arithmetic_only', action='store_true')
     parser.add_argument('--workers', type=int, default=1, help=argparse.SUPPRESS)
-    parser.add_argument('--num_gpus', type=int, default=1, help=argparse.SUPPRESS)
-    parser.add_argument('--virtual_cpus', type=int, help=argparse.SUPPRESS)
-    parser.add_argument('--serve', action='store_true', help=argparse.SUPPRESS)
-    return parser.parse_args()
-
-
-def main():
-    args = arguments()
-    if args.serve:
-        work(args)
+    args, others = parser.parse_known_args()
+    options = [*OPTIONS, *others]
+    training = benchmark_training.arguments(options)
+    if training.serve:
+        work(training, args.workers)
         return
     print_arithmetic(args)
     if not args.arithmetic_only:
-        print_measured(args)
+        print_measured(training, options)
 
 
 if __name__ == '__main__':

@@ -222,12 +222,11 @@ def test_a_ring_passes_each_byte_twice_less_what_stays():
     assert scaling.exchange_seconds(8e9, 32, 1e9, 1e8) == pytest.approx(14 + 120)
 
 
-def test_replicas_and_workers_share_a_minibatch(monkeypatch):
-    monkeypatch.setattr(sys, 'argv', ['scaling.py', '--resolution=8', '--minibatch=8',
-                                      '--fmap_base=64', '--iterations=1', '--rounds=2'])
-    args = scaling.arguments()
-    assert scaling.seconds_of(args, replicas=2) > 0
-    assert scaling.seconds_of(args, workers=2) > 0
+def test_replicas_and_workers_share_a_minibatch():
+    options = ['--preset=digits', '--resolution=8', '--minibatch=8', '--fmap_base=64',
+               '--iterations=1', '--rounds=2']
+    assert scaling.seconds_of(options, replicas=2) > 0
+    assert scaling.seconds_of(options, workers=2) > 0
 
 
 def test_operations_of_an_iteration_are_added_up():
